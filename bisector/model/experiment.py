@@ -1,0 +1,132 @@
+"""What the user asked for: a baseline recipe and the additions laid over it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """The stage an addition belongs to, in the order in which tricks are added back."""
+
+    AUGMENTATION = "augmentation"
+    REGULARISATION = "regularisation"
+    LOSS = "loss"
+    MODEL = "model"
+    OTHER = "other"
+
+
+class Direction(StrEnum):
+    """Which way the deciding metric improves."""
+
+    MAXIMIZE = "maximize"
+    MINIMIZE = "minimize"
+
+
+class Find(StrEnum):
+    """Whether the search ends at the first culprit or goes on for others."""
+
+    FIRST = "first"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addition:
+    """One optional ingredient, switched on by a few config overrides."""
+
+    name: str
+    overrides: tuple[str, ...]
+    kind: Kind = Kind.OTHER
+    requires: frozenset[str] = frozenset()
+    excludes: frozenset[str] = frozenset()
+    prior: float | None = None
+    """Belief, before any run, that this addition breaks training; None: by its kind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What the search may spend, and how sure it must be before it stops."""
+
+    trials: int = 60
+    """Runs of any purpose, retries included."""
+    confidence: float = 0.99
+    """Posterior probability at which a culprit is named."""
+    repeats: int = 3
+    """Runs of the baseline, on as many seeds, before anything is compared with it."""
+    confirm: int = 2
+    """Fresh seeds on which a convicted culprit must break, and the rest must train."""
+    retries: int = 2
+    """Further attempts at a run that could not be judged (a killed worker, a lost node)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """The measurement that decides, and the harm that is worth a verdict."""
+
+    name: str = "score"
+    """A canonical signal (`loss`, `val_loss`, `score`) or any name the run logs."""
+    direction: Direction = Direction.MAXIMIZE
+    min_effect: float = 0.02
+    """Smallest harm worth a verdict, in units of the metric."""
+    min_effect_sd: float = 0.0
+    """The same in baseline standard deviations; the larger of the two counts."""
+    last: int = 1
+    """The value of a run is the mean of its last `last` readings."""
+
+    def harm(self, value: float, reference: float) -> float:
+        """How much worse `value` is than `reference`, in metric units; negative if better."""
+        return reference - value if self.direction is Direction.MAXIMIZE else value - reference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearningRate:
+    """Where the learning rate lives in the configuration, and how a suspect's is varied."""
+
+    key: str
+    """Override key, e.g. `recipe.optimizer.lr`."""
+    value: float
+    """The baseline's learning rate."""
+    scales: tuple[float, ...] = (0.1, 10.0)
+    """Multipliers tried on every convicted set, beside x1."""
+    low: float | None = None
+    high: float | None = None
+    """Bounds of the multiplier for a finer study; None: only `scales`."""
+    trials: int = 0
+    """Further multipliers that Optuna may ask for within `low` and `high`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """A baseline, its additions, and the terms of the search."""
+
+    name: str
+    additions: tuple[Addition, ...]
+    budget: Budget = Budget()
+    metric: Metric = Metric()
+    lr: LearningRate | None = None
+    find: Find = Find.ALL
+    seed: int = 0
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of all additions."""
+        return frozenset(a.name for a in self.additions)
+
+    @property
+    def full(self) -> frozenset[str]:
+        """The largest set that can be trained: everything, less what excludes an earlier one.
+
+        Additions are taken in their declared order; one that is excluded by an
+        addition already taken, or that lacks a requirement, is left out.
+        """
+        on: frozenset[str] = frozenset()
+        waiting = list(self.additions)
+        while True:
+            fits = [a for a in waiting if a.requires <= on and self.admits(on | {a.name})]
+            if not fits:
+                return on
+            on |= {fits[0].name}
+            waiting.remove(fits[0])
+
+    def admits(self, subset: frozenset[str]) -> bool:
+        """Whether `subset` can be trained at all under requires/excludes."""
+        on = [a for a in self.additions if a.name in subset]
+        return all(a.requires <= subset and not a.excludes & subset for a in on)

@@ -1,0 +1,183 @@
+"""The whole search as a list of events; everything else is derived from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from bisector.model.experiment import Experiment
+from bisector.model.trial import Arm, Purpose, Trial
+from bisector.model.verdict import Outcome, Verdict
+
+
+class Ruling(StrEnum):
+    """What a search ends with."""
+
+    CULPRIT = "culprit"
+    """One addition breaks training at every learning rate tried."""
+    INTERACTION = "interaction"
+    """Several additions break it together, and no smaller set of them does."""
+    SEVERAL = "several"
+    """More than one culprit, each sufficient."""
+    NEEDS_LR = "needs-lr"
+    """The culprit trains at another learning rate."""
+    CUMULATIVE = "cumulative"
+    """No culprit: many additions do a little harm each."""
+    BASELINE_BROKEN = "baseline-broken"
+    BASELINE_FLAKY = "baseline-flaky"
+    """The baseline's own runs disagree too much to judge anything against them."""
+    NOTHING_BREAKS = "nothing-breaks"
+    INCONCLUSIVE = "inconclusive"
+    """The budget was spent first; `ranked` says what is likeliest."""
+    SWEPT = "swept"
+    """A plain hyperparameter sweep ended; nothing was accused."""
+
+    @property
+    def decided(self) -> bool:
+        """Whether the question was answered."""
+        return self not in (Ruling.INCONCLUSIVE, Ruling.BASELINE_FLAKY)
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """One explanation: the minimal failing sets it claims, and how probable it is."""
+
+    culprits: tuple[frozenset[str], ...]
+    """Minimal failing sets, sorted by size then name; empty: nothing breaks."""
+    probability: float
+    cumulative: bool = False
+    """Harm that adds up: `culprits` are then not minimal sets but what weighs most."""
+
+
+class LrEffect(StrEnum):
+    """What another learning rate does to a culprit."""
+
+    BROKEN_AT_EVERY_LR = "broken-at-every-lr"
+    NEEDS_LR = "needs-lr"
+    NOT_SWEPT = "not-swept"
+
+
+@dataclass(frozen=True, slots=True)
+class LrVerdict:
+    """The outcome of a culprit's learning-rate sweep."""
+
+    culprit: frozenset[str]
+    effect: LrEffect
+    trains_at: tuple[float, ...] = ()
+    """Multipliers at which it trained, best first."""
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A session began; everything needed to read it without the configuration."""
+
+    experiment: Experiment
+    config: Mapping[str, object]
+    """The composed configuration as plain JSON, secrets left out."""
+    fingerprint: str
+    """Hash of what makes two searches the same: recipe, additions, metric, workload, seed."""
+    version: str
+    at: float = 0.0
+    """Seconds since the epoch, as in all events; stamped by the orchestrator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """A trial was handed to the launcher; `handle` is JSON and survives restarts."""
+
+    trial: Trial
+    handle: str
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A trial ended, or was stopped early, and was judged."""
+
+    trial: Trial
+    verdict: Verdict
+    seconds: float
+    """Wall time of the training process."""
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Accused:
+    """The planner is sure enough of an explanation to put it to the proof.
+
+    A later accusation takes the place of an earlier one.
+    """
+
+    suspect: Suspect
+    because: str
+    trials: int
+    """How many trials had been launched by then: later ones are the confirmation."""
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Concluded:
+    """The search ended."""
+
+    ruling: Ruling
+    culprits: tuple[frozenset[str], ...]
+    confidence: float
+    because: str
+    at: float = 0.0
+    ranked: tuple[Suspect, ...] = ()
+    lr: tuple[LrVerdict, ...] = ()
+    dormant: frozenset[str] = frozenset()
+    """Culprits that another addition rescues in the full recipe."""
+
+
+Event = Opened | Launched | Judged | Accused | Concluded
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One search, from first trial to conclusion. All properties are derived from `events`."""
+
+    experiment: Experiment
+    events: tuple[Event, ...] = field(default=())
+
+    def add(self, event: Event) -> "Session":
+        """A session with one more event."""
+        return replace(self, events=(*self.events, event))
+
+    @property
+    def launched(self) -> tuple[Launched, ...]:
+        """All launches so far, in order."""
+        return tuple(e for e in self.events if isinstance(e, Launched))
+
+    @property
+    def judged(self) -> tuple[Judged, ...]:
+        """All judgements so far, in order."""
+        return tuple(e for e in self.events if isinstance(e, Judged))
+
+    @property
+    def running(self) -> tuple[Launched, ...]:
+        """Launched trials that have no judgement yet."""
+        done = {e.trial.number for e in self.judged}
+        return tuple(e for e in self.launched if e.trial.number not in done)
+
+    @property
+    def accusation(self) -> Accused | None:
+        """The accusation that stands, if there is one."""
+        return next((e for e in reversed(self.events) if isinstance(e, Accused)), None)
+
+    @property
+    def conclusion(self) -> Concluded | None:
+        """The conclusion, once there is one."""
+        return next((e for e in reversed(self.events) if isinstance(e, Concluded)), None)
+
+    def runs(self, arm: Arm) -> tuple[Judged, ...]:
+        """The judged trials of an arm that could be judged, in order."""
+        return tuple(
+            e
+            for e in self.judged
+            if e.trial.arm == arm and e.verdict.outcome is not Outcome.UNRESOLVED
+        )
+
+    def of(self, purpose: Purpose) -> tuple[Judged, ...]:
+        """The judged trials of a purpose, in order."""
+        return tuple(e for e in self.judged if e.trial.purpose is purpose)

@@ -1,0 +1,39 @@
+"""The run directory: the one contract between the tool and every child process.
+
+job.json       what to run, and its limits (written before launch)
+config.yaml    the resolved configuration
+metrics.jsonl  one {"step", "name", "value"} per line; NaN and Infinity are written as such
+log.txt        stdout and stderr
+facts.json     single numbers about the run, e.g. {"planned_steps": 450}
+exit.json      how it ended; present if and only if the job has ended
+checkpoint.pt  where the training may go on from
+"""
+
+import json
+from pathlib import Path
+
+JOB = "job.json"
+CONFIG = "config.yaml"
+METRICS = "metrics.jsonl"
+LOG = "log.txt"
+FACTS = "facts.json"
+EXIT = "exit.json"
+CHECKPOINT = "checkpoint.pt"
+
+ENV_RUNDIR = "BISECT_RUN_DIR"
+"""The environment variable by which a child learns its run directory."""
+
+SKIP = 125
+"""The exit code by which a run says `cannot be judged`, as in `git bisect run`."""
+
+
+def of(home: Path, number: int) -> Path:
+    """The run directory of trial `number` in the session folder `home`."""
+    return home / "runs" / f"{number:03d}"
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write whole or not at all, so that a reader never sees half a file."""
+    draft = path.with_name(path.name + ".part")
+    draft.write_text(json.dumps(value, indent=1), encoding="utf-8")
+    draft.replace(path)
