@@ -1,0 +1,165 @@
+"""The journal: events appended to a file, and a session read back from it.
+
+The journal is the truth about a search. A line counts once its newline is on
+disk; whatever follows the last newline was being written when somebody died.
+"""
+
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from types import UnionType
+from typing import IO, Any, Union, get_args, get_origin, get_type_hints
+
+from bisector.errors import JournalError
+from bisector.model import session as events
+from bisector.model.session import Event, Opened, Session
+
+_EVENTS: dict[str, type[Event]] = {
+    c.__name__: c
+    for c in (events.Opened, events.Launched, events.Judged, events.Accused, events.Concluded)
+}
+
+
+class Journal:
+    """An append-only file of events, one JSON object per line, with one writer at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: IO[str] | None = None
+
+    def append(self, event: Event) -> None:
+        """Add one event; it is on disk when this returns.
+
+        Raises:
+            OSError: the disk is full or gone; nothing but a torn last line was written.
+        """
+        line = json.dumps({"event": type(event).__name__, **_plain(event)}) + "\n"
+        fresh = not self.path.exists()
+        with self.path.open("ab") as file:
+            file.write(line.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        if fresh:
+            _sync_folder(self.path.parent)
+
+    def load(self) -> Session | None:
+        """The session so far; None if nothing was ever recorded. A torn last line is ignored.
+
+        Raises:
+            JournalError: a whole line is not an event of this version.
+        """
+        if not self.path.exists():
+            return None
+        whole, _, _ = self.path.read_bytes().rpartition(b"\n")
+        lines = whole.decode(errors="replace").split("\n") if whole else []
+        loaded = [self._event(number, line) for number, line in enumerate(lines, 1)]
+        if not loaded:
+            return None
+        if not isinstance(loaded[0], Opened):
+            raise self._damaged(1, "a session begins with an `Opened` event")
+        return Session(loaded[0].experiment, tuple(loaded))
+
+    def cut_torn_line(self) -> int:
+        """Remove what was being written when the last writer died; how many bytes that was."""
+        if not self.path.exists():
+            return 0
+        text = self.path.read_bytes()
+        torn = len(text) - (text.rfind(b"\n") + 1)
+        if torn:
+            with self.path.open("r+b") as file:
+                file.truncate(len(text) - torn)
+                os.fsync(file.fileno())
+        return torn
+
+    def acquire(self) -> None:
+        """Become the only writer, until this process ends or `release` is called.
+
+        Raises:
+            JournalError: another process holds the session; the message names it.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lock = (self.path.parent / "lock").open("a+", encoding="utf-8")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read().strip() or "another process"
+            lock.close()
+            raise JournalError(
+                f"{self.path.parent} is being searched by {holder}.",
+                hint="Watch it with `bisect status`, or wait for it to end.",
+            ) from None
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+        lock.flush()
+        self._lock = lock
+
+    def release(self) -> None:
+        """Let another process write."""
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+    def _event(self, number: int, line: str) -> Event:
+        try:
+            row = json.loads(line)
+            kind = _EVENTS[row.pop("event")]
+            return _typed(kind, row)  # type: ignore[no-any-return]
+        except (ValueError, KeyError, TypeError, AttributeError) as e:
+            raise self._damaged(number, f"{type(e).__name__}: {e}") from None
+
+    def _damaged(self, number: int, why: str) -> JournalError:
+        keep = f"head -n {number - 1} {self.path} > good && mv good {self.path}"
+        return JournalError(
+            f"{self.path}:{number} is not an event of this version ({why}).",
+            hint=f"Go back to the last good event with `{keep}` and run again, or start over with --fresh.",
+        )
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items()}
+    return value
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _typed(kind: Any, value: Any) -> Any:
+    """Rebuild a value of the annotated type from plain JSON."""
+    origin, args = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        inner = next(a for a in args if a is not type(None))
+        return None if value is None else _typed(inner, value)
+    if origin is tuple:
+        return tuple(_typed(args[0], v) for v in value)
+    if origin is frozenset:
+        return frozenset(value)
+    if isinstance(kind, type) and is_dataclass(kind):
+        hints = _hints(kind)
+        return kind(**{k: _typed(hints[k], v) for k, v in value.items()})
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return kind(value)
+    return value
