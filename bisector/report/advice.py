@@ -1,0 +1,188 @@
+"""What to do next: one step a line, with what to paste where there is something to paste."""
+
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bisector import rundir
+from bisector.model.experiment import Experiment, Find
+from bisector.model.session import Ruling
+from bisector.model.trial import Arm
+from bisector.report.reading import Reading
+from bisector.report.wording import clean, label, name, names, scale
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to do."""
+
+    text: str
+    paste: str = ""
+    """A command, or overrides to put behind your own; empty: nothing to paste."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where things are, as the reader would type it; empty: not said."""
+
+    run: str = ""
+    """The command that began this session, e.g. `bisect run conf=digits`."""
+    home: str = ""
+    """The session's folder."""
+    report: str = ""
+    """The HTML report."""
+    tracking: str = ""
+    """How to look at the runs in MLflow: a command or an address."""
+
+
+def next_steps(
+    read: Reading, places: Places, upcoming: Sequence[frozenset[str]]
+) -> tuple[Step, ...]:
+    """What the ruling asks of the reader, the most useful step first."""
+    end = read.session.conclusion
+    if end is None:
+        return (Step("Go on where it stopped:", _command(read, places)), *_would_run(upcoming))
+    steps = _ADVICE[end.ruling](read, places)
+    return steps if end.ruling.decided else (*steps, *_would_run(upcoming))
+
+
+def overrides(experiment: Experiment, on: Iterable[str], more: Sequence[str] = ()) -> str:
+    """The overrides that switch `on` on, in declared order, quoted for a shell."""
+    wanted = frozenset(on)
+    words = [o for a in experiment.additions if a.name in wanted for o in a.overrides]
+    return " ".join(shlex.quote(clean(o)) for o in (*words, *more))
+
+
+def _blame(read: Reading, places: Places) -> tuple[Step, ...]:
+    look = _look(read, read.end.culprits, places)
+    return (*_leave_out(read), *_trains_elsewhere(read), *look, *_others(read, places))
+
+
+def _retune(read: Reading, places: Places) -> tuple[Step, ...]:
+    return (*_trains_elsewhere(read), *_leave_out(read), *_others(read, places))
+
+
+def _fewer(read: Reading, places: Places) -> tuple[Step, ...]:
+    members: frozenset[str] = frozenset().union(*read.end.culprits)
+    drop = f"; drop {names(members)} first" if members else ""
+    return (Step(f"Keep fewer additions at once{drop}."),)
+
+
+def _mend_baseline(read: Reading, places: Places) -> tuple[Step, ...]:
+    mend = Step("Mend the baseline first: nothing can be judged against it.")
+    return (mend, *_look(read, (frozenset(),), places))
+
+
+def _steady(read: Reading, places: Places) -> tuple[Step, ...]:
+    harm = f"judge.min_effect={2 * read.experiment.metric.min_effect:g}"
+    return (
+        Step("Train longer, so that the baseline's seeds agree."),
+        Step("Or ask for larger harm only:", f"{_command(read, places)} {harm}"),
+    )
+
+
+def _keep(read: Reading, places: Places) -> tuple[Step, ...]:
+    experiment = read.experiment
+    return (Step("Keep everything on:", overrides(experiment, experiment.full)),)
+
+
+def _spend_more(read: Reading, places: Places) -> tuple[Step, ...]:
+    more = f"budget.trials={2 * read.experiment.budget.trials}"
+    return (Step("Go on with a larger budget:", f"{_command(read, places)} {more}"),)
+
+
+def _nothing(read: Reading, places: Places) -> tuple[Step, ...]:
+    return ()
+
+
+_ADVICE: Mapping[Ruling, Callable[[Reading, Places], tuple[Step, ...]]] = {
+    Ruling.CULPRIT: _blame,
+    Ruling.INTERACTION: _blame,
+    Ruling.SEVERAL: _blame,
+    Ruling.NEEDS_LR: _retune,
+    Ruling.CUMULATIVE: _fewer,
+    Ruling.BASELINE_BROKEN: _mend_baseline,
+    Ruling.BASELINE_FLAKY: _steady,
+    Ruling.NOTHING_BREAKS: _keep,
+    Ruling.INCONCLUSIVE: _spend_more,
+    Ruling.SWEPT: _nothing,
+}
+
+
+def _command(read: Reading, places: Places) -> str:
+    return places.run or f"bisect run conf={shlex.quote(clean(read.experiment.name))}"
+
+
+def _would_run(upcoming: Sequence[frozenset[str]]) -> tuple[Step, ...]:
+    return tuple(Step(f"The next run would be {name(label(on))}.") for on in upcoming[:1])
+
+
+def _leave_out(read: Reading) -> tuple[Step, ...]:
+    """Drop the culprits; keep the largest set without them that was seen to train."""
+    culprits = read.end.culprits
+    drop = " and ".join(names(c) if len(c) == 1 else f"one of {names(c, 'or')}" for c in culprits)
+    safe = [
+        r
+        for r in read.rows
+        if r.arm.plain
+        and r.arm.additions
+        and r.healthy > r.broken
+        and not any(c <= r.arm.additions for c in culprits)
+    ]
+    if not safe:
+        return (Step(f"Leave out {drop}."),)
+    best = max(safe, key=lambda r: (len(r.arm.additions), r.healthy))
+    paste = overrides(read.experiment, best.arm.additions)
+    return (Step(f"Leave out {drop}; {best.subject} trains:", paste),)
+
+
+def _trains_elsewhere(read: Reading) -> tuple[Step, ...]:
+    """Keep a culprit at the best learning rate at which it trained."""
+    experiment = read.experiment
+    found = [(v.culprit, v.trains_at[0]) for v in read.end.lr if v.trains_at]
+    return tuple(
+        Step(
+            f"Train {names(culprit)} at {scale(best)} of the learning rate:",
+            overrides(experiment, culprit, _scaled_lr(experiment, culprit, best)),
+        )
+        for culprit, best in found
+    )
+
+
+def _scaled_lr(experiment: Experiment, on: frozenset[str], by: float) -> tuple[str, ...]:
+    """The override that multiplies the learning rate which `on` leaves."""
+    lr = experiment.lr
+    if lr is None:
+        return ()
+    value = lr.value
+    words = [o for a in experiment.additions if a.name in on for o in a.overrides]
+    for key, _, right in (o.partition("=") for o in words):
+        if key.lstrip("+") == lr.key:
+            value = _float(right, value)
+    return (f"{lr.key}={value * by:g}",)
+
+
+def _float(text: str, otherwise: float) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return otherwise
+
+
+def _look(read: Reading, culprits: Sequence[frozenset[str]], places: Places) -> tuple[Step, ...]:
+    """The log of the last broken arm of each culprit."""
+    if not places.home:
+        return ()
+    rows = [r for r in map(read.row, map(Arm, culprits)) if r is not None and r.broken]
+    logs = [rundir.of(Path(places.home), r.trials[-1]) / rundir.LOG for r in rows]
+    return tuple(
+        Step(f"Read what {row.subject} says while it trains:", f"less {shlex.quote(str(log))}")
+        for row, log in zip(rows, logs, strict=True)
+    )
+
+
+def _others(read: Reading, places: Places) -> tuple[Step, ...]:
+    if read.experiment.find is Find.ALL:
+        return ()
+    return (Step("Look for further culprits:", f"{_command(read, places)} find=all"),)

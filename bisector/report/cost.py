@@ -1,0 +1,74 @@
+"""What a search cost, and what stopping runs early saved."""
+
+from dataclasses import dataclass
+
+from bisector.model.session import Judged, Launched, Session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """The price of a session; times in seconds, steps are optimizer steps."""
+
+    launched: int
+    """Runs started, of any purpose."""
+    judged: int
+    training_seconds: float
+    """Wall time of all training processes together."""
+    wall_seconds: float
+    """From the first event to the last."""
+    idle_seconds: float
+    """The part of `wall_seconds` in which no run was going, e.g. while the search was stopped."""
+    steps: int
+    """Steps done in judged runs."""
+    early: int
+    """Runs stopped before their end, because the answer was known."""
+    steps_saved: int
+    """Steps that those runs did not have to do."""
+    seconds_saved: float
+    """`steps_saved` at each run's own speed."""
+    retries: int
+    """Runs lost through no fault of their arm's."""
+
+
+def cost(session: Session) -> Cost:
+    """What `session` has cost so far."""
+    judged = session.judged
+    early = [e for e in judged if e.verdict.early]
+    times = [e.at for e in session.events if e.at]
+    wall = times[-1] - times[0] if times else 0.0
+    return Cost(
+        launched=len(session.launched),
+        judged=len(judged),
+        training_seconds=sum(e.seconds for e in judged),
+        wall_seconds=wall,
+        idle_seconds=max(wall - _busy(session), 0.0),
+        steps=sum(e.verdict.steps for e in judged),
+        early=len(early),
+        steps_saved=sum(_saved(e) for e in early),
+        seconds_saved=sum(
+            e.seconds * _saved(e) / e.verdict.steps for e in early if e.verdict.steps
+        ),
+        retries=sum(e.verdict.retry for e in judged),
+    )
+
+
+def _saved(event: Judged) -> int:
+    return max(event.verdict.planned - event.verdict.steps, 0)
+
+
+def _busy(session: Session) -> float:
+    """Seconds in which at least one run was going."""
+    going: set[int] = set()
+    total = since = 0.0
+    for event in session.events:
+        if going:
+            total += max(event.at - since, 0.0)
+        since = event.at
+        match event:
+            case Launched(trial):
+                going.add(trial.number)
+            case Judged(trial):
+                going.discard(trial.number)
+            case _:
+                pass
+    return total

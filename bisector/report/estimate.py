@@ -1,0 +1,93 @@
+"""How much of a search is left, from what the planner believes now.
+
+The isolating runs left are the bits of uncertainty still to be shed, over the bits
+that a run has shed so far; what the proof and the learning-rate sweep will ask is
+added as it stands. It is an estimate and is shown as one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, log2
+
+from bisector.model.session import Judged, Launched, Session, Suspect
+from bisector.model.trial import Arm, Purpose
+
+_USUAL_BITS = 0.5
+"""Bits a run sheds in a usual search: `log2` of about 30 explanations in about 10 runs."""
+_WEIGHT = 3
+"""How many runs that assumption counts for, beside those that were observed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a search has still to do."""
+
+    runs: int
+    """Runs to be finished, those that are going included."""
+    seconds: float | None
+    """None: no run has ended yet, so nothing is known of their length."""
+
+
+def entropy(ranked: Sequence[Suspect]) -> float:
+    """Bits of uncertainty; what the ranking leaves untold counts as one more explanation."""
+    told = [s.probability for s in ranked]
+    shares = [*told, max(1 - sum(told), 0.0)]
+    return -sum(p * log2(p) for p in shares if p > 0)
+
+
+def left(session: Session, ranked: Sequence[Suspect], at_start: float) -> Left:
+    """What is left of `session`, whose uncertainty was `at_start` bits before any run."""
+    if session.conclusion:
+        return Left(0, 0.0)
+    budget = session.experiment.budget
+    runs = _opening(session) + _isolating(session, ranked, at_start) + _proving(session, ranked)
+    runs = max(runs, len(session.running))
+    runs = min(runs, budget.trials - len(session.judged))
+    if not session.judged:
+        return Left(runs, None)
+    mean = sum(e.seconds for e in session.judged) / len(session.judged)
+    return Left(runs, mean * ceil(runs / _width(session)))
+
+
+def _opening(session: Session) -> int:
+    """Runs of the baseline and of everything on that come before the search proper."""
+    baseline = session.experiment.budget.repeats - len(session.runs(Arm()))
+    full = 1 - len(session.runs(Arm(session.experiment.full)))
+    return max(baseline, 0) + max(full, 0)
+
+
+def _isolating(session: Session, ranked: Sequence[Suspect], at_start: float) -> int:
+    if session.accusation:
+        return 0
+    now = entropy(ranked)
+    asked = [*session.of(Purpose.REPRODUCE), *session.of(Purpose.ISOLATE)]
+    pace = (max(at_start - now, 0.0) + _WEIGHT * _USUAL_BITS) / (len(asked) + _WEIGHT)
+    goal = entropy([Suspect((), session.experiment.budget.confidence)])
+    return max(ceil((now - goal) / pace), 0)
+
+
+def _proving(session: Session, ranked: Sequence[Suspect]) -> int:
+    """The likeliest explanation's proof and learning-rate sweep, less what of them is done."""
+    accused = session.accusation.suspect if session.accusation else (ranked or (None,))[0]
+    if accused is None or accused.cumulative:
+        return 0
+    lr, sets = session.experiment.lr, len(accused.culprits)
+    scales = len(lr.scales) + lr.trials if lr else 0
+    proof = session.experiment.budget.confirm * (sets + 1) if sets else 0
+    done = len(session.of(Purpose.CONFIRM)) + len(session.of(Purpose.SWEEP_LR))
+    return max(proof + scales * sets - done, 0)
+
+
+def _width(session: Session) -> int:
+    """The most runs that have been going at once."""
+    most = now = 0
+    for event in session.events:
+        match event:
+            case Launched():
+                now += 1
+            case Judged():
+                now -= 1
+            case _:
+                pass
+        most = max(most, now)
+    return max(most, 1)

@@ -1,0 +1,189 @@
+"""What was found, in words: the verdict in one sentence, and the observations it rests on."""
+
+from collections.abc import Callable, Mapping
+
+from bisector.model.experiment import Direction
+from bisector.model.session import Concluded, LrEffect, LrVerdict, Ruling
+from bisector.model.trial import Arm, Purpose
+from bisector.report.arms import said
+from bisector.report.beliefs import CLEARED
+from bisector.report.reading import Reading
+from bisector.report.wording import (
+    capital,
+    clean,
+    count,
+    listed,
+    name,
+    names,
+    number,
+    percent,
+    scale,
+)
+
+_SHOWN = 3
+
+
+def sentence(read: Reading) -> str:
+    """The verdict, or how far the search has come, in one sentence."""
+    end = read.session.conclusion
+    if end is None:
+        return f"No verdict yet after {count(len(read.session.judged), 'run')}{_likeliest(read)}."
+    return _SENTENCES[end.ruling](read)
+
+
+def reasons(read: Reading) -> tuple[str, ...]:
+    """The observations the verdict rests on, one sentence each, the decisive ones first."""
+    end = read.session.conclusion
+    told = _observed(read)
+    if end is None or not end.ruling.decided:
+        told += _belief(read)
+    if end is not None:
+        told += [_lr_sentence(v) for v in end.lr] + _dormant(end)
+        told += [_because(end)] if end.because else []
+    return tuple(dict.fromkeys(told))
+
+
+def _observed(read: Reading) -> list[str]:
+    """What the arms said that a verdict stands on: both ends, the accused, and the proof."""
+    if read.session.of(Purpose.SWEEP):
+        return []
+    end = read.session.conclusion
+    wanted = [Arm(), Arm(read.experiment.full)]
+    wanted += [Arm(c) for c in end.culprits] if end else []
+    wanted += [e.trial.arm for e in read.session.of(Purpose.CONFIRM)]
+    rows = [read.row(arm) for arm in dict.fromkeys(wanted)]
+    metric = read.experiment.metric.name
+    return [f"{capital(r.subject)} {said(r, metric)}." for r in rows if r is not None]
+
+
+def _culprit(read: Reading) -> str:
+    return f"{_who(read.end)} breaks training {_sure(read.end)}{_at_every_lr(read)}."
+
+
+def _interaction(read: Reading) -> str:
+    who, sure = _who(read.end), _sure(read.end)
+    return f"{who} break training only together {sure}{_at_every_lr(read)}."
+
+
+def _several(read: Reading) -> str:
+    who, found = _who(read.end), count(len(read.end.culprits), "culprit")
+    return f"{found}, each of which breaks training {_sure(read.end)}: {who}."
+
+
+def _needs_lr(read: Reading) -> str:
+    found = [scale(s) for v in read.end.lr for s in v.trains_at]
+    where = f": broken at x1, trains at {listed(found)}" if found else ""
+    plural = len(frozenset().union(*read.end.culprits)) > 1
+    need = "need" if plural else "needs"
+    return f"{_who(read.end)} {need} another learning rate {_sure(read.end)}{where}."
+
+
+def _cumulative(read: Reading) -> str:
+    members: frozenset[str] = frozenset().union(*read.end.culprits)
+    most = f"; {names(members)} weigh most" if members else ""
+    return f"No single culprit {_sure(read.end)}: many additions do a little harm each{most}."
+
+
+def _baseline_broken(read: Reading) -> str:
+    return "The baseline itself is broken, with every addition off."
+
+
+def _baseline_flaky(read: Reading) -> str:
+    return "The baseline's own runs disagree too much to judge anything against them."
+
+
+def _nothing(read: Reading) -> str:
+    return f"Nothing breaks training: everything on trains like the baseline {_sure(read.end)}."
+
+
+def _inconclusive(read: Reading) -> str:
+    spent = count(len(read.session.launched), "run")
+    return f"No verdict: the budget was spent after {spent}{_likeliest(read)}."
+
+
+def _swept(read: Reading) -> str:
+    scored = [r for r in read.rows if r.score is not None and r.healthy]
+    settings = count(len(read.rows), "setting")
+    if not scored:
+        return f"None of the {settings} swept trained."
+    metric = read.experiment.metric
+    sign = 1 if metric.direction is Direction.MAXIMIZE else -1
+    best = max(scored, key=lambda r: sign * (r.score or 0.0))
+    which = f"{capital(best.subject)} is the best of {settings}"
+    return f"{which} ({clean(metric.name)} {number(best.score)})."
+
+
+_SENTENCES: Mapping[Ruling, Callable[[Reading], str]] = {
+    Ruling.CULPRIT: _culprit,
+    Ruling.INTERACTION: _interaction,
+    Ruling.SEVERAL: _several,
+    Ruling.NEEDS_LR: _needs_lr,
+    Ruling.CUMULATIVE: _cumulative,
+    Ruling.BASELINE_BROKEN: _baseline_broken,
+    Ruling.BASELINE_FLAKY: _baseline_flaky,
+    Ruling.NOTHING_BREAKS: _nothing,
+    Ruling.INCONCLUSIVE: _inconclusive,
+    Ruling.SWEPT: _swept,
+}
+
+
+def _sure(end: Concluded) -> str:
+    return f"({percent(end.confidence)} sure)"
+
+
+def _who(end: Concluded) -> str:
+    """`a` and `b`; sets of several that break together are set off by semicolons."""
+    if len(end.culprits) == 1 or all(len(c) == 1 for c in end.culprits):
+        return names(frozenset().union(*end.culprits))
+    return "; ".join(names(c, "with") for c in end.culprits)
+
+
+def _likeliest(read: Reading) -> str:
+    if not read.beliefs:
+        return ""
+    top = read.beliefs[0]
+    return f"; likeliest is {top.phrase} ({percent(top.probability)})"
+
+
+def _at_every_lr(read: Reading) -> str:
+    end = read.end
+    held = [v.culprit for v in end.lr if v.effect is LrEffect.BROKEN_AT_EVERY_LR]
+    if not held or set(held) != set(end.culprits):
+        return ""
+    sweep = read.session.of(Purpose.SWEEP_LR)
+    tried = {e.trial.arm.lr_scale for e in sweep if e.trial.arm.additions in end.culprits}
+    scales = ", ".join(scale(s) for s in sorted(tried | {1.0}))
+    return f": broken at every learning rate tried ({scales})"
+
+
+def _lr_sentence(verdict: LrVerdict) -> str:
+    why = f" ({clean(verdict.because)})" if verdict.because else ""
+    match verdict.effect:
+        case LrEffect.BROKEN_AT_EVERY_LR:
+            return f"No learning rate tried mends {names(verdict.culprit)}{why}."
+        case LrEffect.NEEDS_LR:
+            at = listed([scale(s) for s in verdict.trains_at])
+            return f"At learning rate {at}, {names(verdict.culprit)} trains{why}."
+        case LrEffect.NOT_SWEPT:
+            return f"The learning rate of {names(verdict.culprit)} was not varied{why}."
+
+
+def _dormant(end: Concluded) -> list[str]:
+    return [
+        f"{name(n)} is dormant: it breaks training, but another addition rescues it."
+        for n in sorted(end.dormant)
+    ]
+
+
+def _because(end: Concluded) -> str:
+    return capital(clean(end.because).rstrip(".")) + "."
+
+
+def _belief(read: Reading) -> list[str]:
+    told = []
+    if read.beliefs:
+        top = [f"{b.phrase} ({percent(b.probability)})" for b in read.beliefs[:_SHOWN]]
+        told += [f"Likeliest: {'; '.join(top)}."]
+    if read.cleared:
+        told += [f"Ruled out (at most {100 * CLEARED:.0f} % each): {names(read.cleared)}."]
+    return told

@@ -1,0 +1,45 @@
+"""A session together with the tables that the words about it draw on, derived once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bisector.model.experiment import Experiment
+from bisector.model.session import Concluded, Session, Suspect
+from bisector.model.trial import Arm
+from bisector.report.arms import ArmRow, arm_rows
+from bisector.report.beliefs import Belief, beliefs, cleared
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What `findings` and `advice` put into words."""
+
+    session: Session
+    rows: tuple[ArmRow, ...]
+    beliefs: tuple[Belief, ...]
+    cleared: tuple[str, ...]
+
+    @property
+    def experiment(self) -> Experiment:
+        """What was asked."""
+        return self.session.experiment
+
+    @property
+    def end(self) -> Concluded:
+        """The conclusion, for the words that are chosen by its ruling."""
+        end = self.session.conclusion
+        if end is None:
+            raise ValueError("The session has no conclusion yet.")
+        return end
+
+    def row(self, arm: Arm) -> ArmRow | None:
+        """The arm's evidence, if it has any."""
+        return next((r for r in self.rows if r.arm == arm), None)
+
+
+def read(session: Session, ranked: Sequence[Suspect]) -> Reading:
+    """The reading of `session`; a conclusion's own ranking goes before `ranked`."""
+    end = session.conclusion
+    ranked = end.ranked if end is not None and end.ranked else ranked
+    innocent = cleared(session.experiment.names, ranked)
+    return Reading(session, arm_rows(session), beliefs(ranked), innocent)
