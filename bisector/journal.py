@@ -63,7 +63,9 @@ class Journal:
             return None
         if not isinstance(loaded[0], Opened):
             raise self._damaged(1, "a session begins with an `Opened` event")
-        return Session(loaded[0].experiment, tuple(loaded))
+        # The terms of a search, such as its budget, may change between one start and the next.
+        terms = next(e for e in reversed(loaded) if isinstance(e, Opened))
+        return Session(terms.experiment, tuple(loaded))
 
     def cut_torn_line(self) -> int:
         """Remove what was being written when the last writer died; how many bytes that was."""

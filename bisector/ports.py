@@ -115,6 +115,10 @@ class Launcher(Protocol):
         """End jobs with all their children; returns once they are gone or told to go."""
         ...
 
+    def clear(self, rundirs: Sequence[Path]) -> None:
+        """End whatever still runs in run directories whose handles were never recorded."""
+        ...
+
 
 class Collector(Protocol):
     """Reads what a run has left in its run directory, ended or not."""

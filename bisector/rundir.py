@@ -5,26 +5,42 @@ config.yaml    the resolved configuration
 metrics.jsonl  one {"step", "name", "value"} per line; NaN and Infinity are written as such
 log.txt        stdout and stderr
 facts.json     single numbers about the run, e.g. {"planned_steps": 450}
+process.json   the process that looks after the run, on the machine where it runs
 exit.json      how it ended; present if and only if the job has ended
 checkpoint.pt  where the training may go on from
+stop           put there by anybody who wants the training to end at its next step
 """
 
 import json
 from pathlib import Path
+
+JOURNAL = "journal.jsonl"
+"""The events of a session, beside `runs/` in the session's folder."""
 
 JOB = "job.json"
 CONFIG = "config.yaml"
 METRICS = "metrics.jsonl"
 LOG = "log.txt"
 FACTS = "facts.json"
+PROCESS = "process.json"
 EXIT = "exit.json"
 CHECKPOINT = "checkpoint.pt"
+STOP = "stop"
+PREFLIGHT = "preflight.json"
+"""What a preflight job is to import; its findings are in `PREFLIGHT_RESULT`."""
+PREFLIGHT_RESULT = "preflight_result.json"
 
 ENV_RUNDIR = "BISECT_RUN_DIR"
 """The environment variable by which a child learns its run directory."""
 
 SKIP = 125
 """The exit code by which a run says `cannot be judged`, as in `git bisect run`."""
+
+EXIT_ENVIRONMENT = 78
+"""The worker's exit code when the machine is at fault: a failed import, a full disk."""
+
+EXIT_OOM = 79
+"""The worker's exit code when memory ran out, the machine's or the GPU's."""
 
 
 def of(home: Path, number: int) -> Path:

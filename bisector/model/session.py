@@ -69,7 +69,7 @@ class LrVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A session began; everything needed to read it without the configuration."""
+    """A search began, or went on under other terms; all that is needed to read it."""
 
     experiment: Experiment
     config: Mapping[str, object]
@@ -167,8 +167,15 @@ class Session:
 
     @property
     def conclusion(self) -> Concluded | None:
-        """The conclusion, once there is one."""
-        return next((e for e in reversed(self.events) if isinstance(e, Concluded)), None)
+        """The conclusion under the present terms, once there is one."""
+        ends = (e for e in reversed(self.events) if isinstance(e, Concluded | Opened))
+        last = next(ends, None)
+        return last if isinstance(last, Concluded) else None
+
+    @property
+    def spent(self) -> int:
+        """Runs that count against the budget: all but those that the user interrupted."""
+        return len(self.launched) - sum(e.verdict.interrupted for e in self.judged)
 
     def runs(self, arm: Arm) -> tuple[Judged, ...]:
         """The judged trials of an arm that could be judged, in order."""

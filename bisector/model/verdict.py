@@ -25,6 +25,9 @@ class Symptom(StrEnum):
     NO_METRIC = "no-metric"
 
 
+TRAINS_BADLY = {Symptom.NOT_FINITE, Symptom.DIVERGED, Symptom.STUCK, Symptom.WORSE}
+
+
 @dataclass(frozen=True, slots=True)
 class Signature:
     """The identity of a failure; two runs with equal signatures failed alike."""
@@ -32,6 +35,14 @@ class Signature:
     symptom: Symptom
     detail: str = ""
     """What tells failures with the same symptom apart, e.g. `ValueError in model.py:forward`."""
+
+    def like(self, other: "Signature") -> bool:
+        """Whether two failures may have the same cause.
+
+        Runs that train badly do so at different strengths: one fault ends in NaN
+        on one seed and at chance on another. All else must agree in detail.
+        """
+        return {self.symptom, other.symptom} <= TRAINS_BADLY or self == other
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +65,5 @@ class Verdict:
     """Judged, and stopped, before its end."""
     retry: bool = False
     """Unresolved through no fault of the arm's: worth another attempt."""
+    interrupted: bool = False
+    """Stopped by the user, or with the tool: says nothing and costs no attempt."""

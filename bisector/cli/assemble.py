@@ -1,0 +1,84 @@
+"""The only module that names concrete parts: from configuration to `Parts`."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from hydra.errors import HydraException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from bisector.collect.native import NativeCollector
+from bisector.config.compose import Composer
+from bisector.config.parse import names_of_metrics, typed
+from bisector.errors import ConfigError
+from bisector.judge.oracle import SymptomOracle
+from bisector.model.experiment import Experiment
+from bisector.orchestrator import Parts
+from bisector.plan.phases import Phase, conclude, confirm, isolate, reproduce, sweep_lr
+from bisector.ports import Launcher, Limits, Planner, Reporter, Workload
+from bisector.workload.function import FunctionWorkload, modules_of
+
+
+def search_phases(planner: Planner) -> tuple[Phase, ...]:
+    """The search, in the order in which its questions depend on each other."""
+    return (reproduce, isolate(planner), confirm, sweep_lr, conclude(planner))
+
+
+def assemble(
+    composer: Composer,
+    experiment: Experiment,
+    phases: Sequence[Phase],
+    reporters: Sequence[Reporter],
+) -> Parts:
+    """One choice for every seam, as the configuration says.
+
+    Raises:
+        ConfigError: a part cannot be built from what the configuration says of it.
+    """
+    workload = workload_of(composer)
+    return Parts(
+        phases=phases,
+        workload=workload,
+        launcher=_launcher(composer, workload),
+        collector=NativeCollector(names_of_metrics(composer)),
+        oracle=SymptomOracle(experiment.metric),
+        reporters=reporters,
+    )
+
+
+def planner_of(config: Any) -> Planner:
+    """The planner that a configuration (or a journal's copy of one) names."""
+    return cast(Planner, _part("planner", config))
+
+
+def workload_of(composer: Composer) -> Workload:
+    """The kind of user code that the configuration names."""
+    limits = typed(composer).limits
+    given = Limits(gpus=limits.gpus, seconds=limits.seconds, memory_mb=limits.memory_mb)
+    node = composer.base.workload
+    return cast(Workload, _part("workload", node, resolve=composer.recipe, limits=given))
+
+
+def _launcher(composer: Composer, workload: Workload) -> Launcher:
+    node = composer.base.launcher
+    # A launcher that can warm up says so by having the key `preload`.
+    if "preload" in node and not node.preload and isinstance(workload, FunctionWorkload):
+        preload = modules_of(composer.recipe(()), workload.target)
+        return cast(Launcher, _part("launcher", node, preload=preload))
+    return cast(Launcher, _part("launcher", node))
+
+
+def _part(key: str, config: Any, **given: object) -> object:
+    node = config if isinstance(config, DictConfig) else OmegaConf.create(config)
+    if not isinstance(node, DictConfig) or "_target_" not in node:
+        raise ConfigError(
+            f"`{key}` names no `_target_`, so there is no {key} to use.",
+            hint=f"Add `{key}: ...` to the defaults list, or write {key}._target_.",
+        )
+    try:
+        return instantiate(node, _convert_="all", **given)
+    except HydraException as e:
+        raise ConfigError(
+            f"`{key}` cannot be made from {node._target_}: {' '.join(str(e).split())}",
+            hint=f"Look at the keys under `{key}`.",
+        ) from None

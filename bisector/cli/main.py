@@ -1,0 +1,113 @@
+"""`bisect VERB [conf=NAME] [key=value ...] [--flags]`: parses, dispatches, owns the exit code.
+
+`key=value` is the experiment, in Hydra's grammar; `--flags` are the tool.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bisector import __version__
+from bisector.errors import BisectError, ConfigError
+
+VERBS = {
+    "run": "search for the addition that breaks training, or go on with a stopped search",
+    "plan": "show what would run and what it would cost; runs nothing",
+    "status": "show how far a search is: belief, running trials, what is left",
+    "log": "print the journal of a search",
+    "report": "write a search's report again from its journal",
+    "ui": "open MLflow on a search",
+    "init": "write a commented experiment for your own code",
+    "sweep": "sweep hyperparameters of the recipe, with nothing to accuse",
+}
+"""One module of `bisector.cli` each, imported only when asked for: `--help` stays instant."""
+
+EPILOG = """\
+exit codes: 0 concluded, 1 budget spent without a conclusion, 2 usage or configuration,
+3 the tool broke, 130 stopped (the same command goes on)."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; the exit code is explained in `--help`."""
+    given, rest = _parser().parse_known_args(argv)
+    try:
+        given.words = [*given.words, *_overrides(rest, given.verb)]
+        verb = importlib.import_module(f"bisector.cli.{given.verb}")
+        return int(verb.main(given))
+    except BisectError as e:
+        sys.stderr.write(f"bisect: {e}\n  hint: {e.hint}\n")
+        return e.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("bisect: stopped; the same command goes on where it left off\n")
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone, as in `bisect log | head`.
+        sys.stderr.close()
+        return 0
+    except Exception as e:  # noqa: BLE001  the one place that turns surprises into an exit code
+        return _broke(e)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bisect",
+        description="Find which addition broke a training run, and why.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"bisect {__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for verb, text in VERBS.items():
+        _add(verbs.add_parser(verb, help=text, description=text, epilog=EPILOG), verb)
+    return parser
+
+
+def _add(sub: argparse.ArgumentParser, verb: str) -> None:
+    what = "NAME" if verb == "init" else "conf=NAME, key=value"
+    sub.add_argument("words", nargs="*", metavar=what, help="the experiment and overrides of it")
+    sub.add_argument(
+        "--out", type=Path, default=Path("out"), help="where sessions are kept (default: out)"
+    )
+    sub.add_argument("--conf-dir", type=Path, help="folder of your configurations (default: conf)")
+    sub.add_argument("--json", action="store_true", help="for machines: JSON on standard output")
+    if verb in ("run", "sweep"):
+        sub.add_argument(
+            "--fresh", action="store_true", help="start over; the old search is kept aside"
+        )
+        sub.add_argument("--plain", action="store_true", help="plain lines, no live view")
+    if verb == "report":
+        sub.add_argument("--md", action="store_true", help="print it as Markdown instead")
+        sub.add_argument("--mlflow", action="store_true", help="complete the view in MLflow")
+    if verb == "ui":
+        sub.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1 (default: 5000)")
+    if verb == "sweep":
+        sub.add_argument("--trials", type=int, help="settings to try where a range is given")
+        sub.add_argument("--seeds", type=int, default=1, help="runs of each setting (default: 1)")
+
+
+def _overrides(rest: Sequence[str], verb: str) -> list[str]:
+    """What argparse could not place: overrides that stand after a flag, or a misspelt flag."""
+    for word in rest:
+        if word.startswith("--"):
+            raise ConfigError(
+                f"`bisect {verb}` has no flag `{word}`.",
+                hint=f"See `bisect {verb} --help`; settings of the experiment are written key=value.",
+            )
+    return list(rest)
+
+
+def _broke(error: Exception) -> int:
+    import tempfile  # noqa: PLC0415  only when something broke
+    import traceback  # noqa: PLC0415
+
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="bisect-", suffix=".log", delete=False, encoding="utf-8"
+    ) as file:
+        file.write("".join(traceback.format_exception(error)))
+    sys.stderr.write(
+        f"bisect: the tool broke ({type(error).__name__}: {error}); nothing recorded is lost.\n"
+        f"  hint: run the same command again; {file.name} holds the details for a bug report.\n"
+    )
+    return 3

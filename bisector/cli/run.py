@@ -1,0 +1,20 @@
+"""`bisect run`: search for the culprit, or go on with a search that was stopped."""
+
+import argparse
+
+from bisector.cli.assemble import planner_of, search_phases
+from bisector.cli.given import Given
+from bisector.cli.search import Search, search
+from bisector.config.compose import Composer
+from bisector.config.parse import check_additions, parse_experiment
+
+
+def main(args: argparse.Namespace) -> int:
+    """Exit code 0 when the search is concluded, 1 when its budget ran out first."""
+    given = Given.of(args)
+    composer = Composer(given.conf, given.overrides, given.folder)
+    experiment = parse_experiment(composer)
+    if composer.base.recipe is not None:
+        check_additions(composer, experiment)
+    planner = planner_of(composer.base.planner)
+    return search(args, Search(given, composer, experiment, search_phases(planner), planner.rank))

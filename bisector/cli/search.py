@@ -1,0 +1,94 @@
+"""From a parsed experiment to its verdict: open the session, run the phases, report."""
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from bisector.cli.assemble import assemble
+from bisector.cli.given import Given, home_of, writable
+from bisector.cli.opening import open_session, opened
+from bisector.cli.preflight import preflight
+from bisector.cli.reporters import reporters_of
+from bisector.cli.tracking import check_tracking
+from bisector.config.compose import Composer
+from bisector.journal import Journal
+from bisector.model.experiment import Experiment
+from bisector.model.session import Session, Suspect
+from bisector.orchestrator import Orchestrator, Parts
+from bisector.plan.phases import Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What to search, and by which phases."""
+
+    given: Given
+    composer: Composer
+    experiment: Experiment
+    phases: Sequence[Phase]
+    rank: Callable[[Session], tuple[Suspect, ...]]
+
+
+def search(args: argparse.Namespace, what: Search) -> int:
+    """Run a search to its end.
+
+    Returns:
+        0 concluded, 1 budget spent first, 130 interrupted.
+
+    Raises:
+        BisectError: it cannot begin, or cannot go on; what was computed is kept.
+    """
+    home = home_of(what.given.out, what.experiment.name)
+    writable(home)
+    event = opened(what.composer, what.experiment)
+    journal, session = open_session(home, event, fresh=args.fresh)
+    try:
+        if not session.launched:
+            check_tracking(what.composer)
+        reporters = reporters_of(args, what, home)
+        parts = assemble(what.composer, what.experiment, what.phases, reporters)
+        return _finish(_drive(session, parts, journal, home), parts)
+    finally:
+        journal.release()
+
+
+def _drive(session: Session, parts: Parts, journal: Journal, home: Path) -> Session:
+    if session.conclusion:
+        return session
+    if not session.judged:
+        preflight(parts, session, home)
+    orchestrator = Orchestrator(session, parts, journal, home)
+    orchestrator.clear_orphans()
+    with _interruptible(orchestrator):
+        return orchestrator.run()
+
+
+def _finish(session: Session, parts: Parts) -> int:
+    for reporter in parts.reporters:
+        reporter.close(session)
+    if session.conclusion is None:
+        sys.stderr.write("bisect: stopped; the same command goes on where it left off\n")
+        return 130
+    return 0 if session.conclusion.ruling.decided else 1
+
+
+@contextmanager
+def _interruptible(orchestrator: Orchestrator) -> Iterator[None]:
+    """Let a signal end the search between two events, never within one; a second one is final."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        orchestrator.interrupt()
+        for s in before:
+            signal.signal(s, before[s])
+
+    before = {s: signal.signal(s, interrupt) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for s, handler in before.items():
+            signal.signal(s, handler)

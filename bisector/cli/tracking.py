@@ -1,0 +1,28 @@
+"""Where MLflow keeps the runs, and whether a server that the user named can be reached."""
+
+import socket
+from urllib.parse import urlparse
+
+from bisector.config.compose import Composer
+from bisector.config.parse import typed
+from bisector.errors import ConfigError
+
+
+def check_tracking(composer: Composer) -> None:
+    """Refuse to begin with a tracking server that is not there; a running search would go on.
+
+    Raises:
+        ConfigError: `mlflow.tracking_uri` names a server that does not answer.
+    """
+    mlflow = typed(composer).mlflow
+    uri = urlparse(mlflow.tracking_uri or "")
+    if not mlflow.enabled or uri.scheme not in ("http", "https"):
+        return
+    port = uri.port or (443 if uri.scheme == "https" else 80)
+    try:
+        socket.create_connection((uri.hostname or "", port), timeout=3).close()
+    except OSError as e:
+        raise ConfigError(
+            f"mlflow.tracking_uri is {mlflow.tracking_uri}, where nothing answers ({e}).",
+            hint="Start the server, or search without it: mlflow.enabled=false (the view can be completed later with `bisect report --mlflow`).",
+        ) from None

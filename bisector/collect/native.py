@@ -1,0 +1,111 @@
+"""Reads our own files: exit.json, metrics.jsonl, facts.json and the end of the log."""
+
+import json
+import re
+import signal
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bisector.model.evidence import Curve, Evidence, Exit
+from bisector.rundir import EXIT, EXIT_ENVIRONMENT, EXIT_OOM, FACTS, LOG, METRICS, SKIP
+
+TAIL = 8000
+"""Characters of the log that are kept: a traceback with its message fits."""
+
+_CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGBUS}
+"""Signals that a program earns by itself; any other came from outside."""
+
+_REASONS = {
+    "timed-out": Exit.TIMED_OUT,
+    "out-of-memory": Exit.OUT_OF_MEMORY,
+    "cancelled": Exit.CANCELLED,
+    "environment": Exit.ENVIRONMENT,
+}
+_CODES = {0: Exit.CLEAN, SKIP: Exit.SKIPPED, EXIT_ENVIRONMENT: Exit.ENVIRONMENT, EXIT_OOM: Exit.OUT_OF_MEMORY}  # fmt: skip
+
+_LAST_WORDS = (
+    (re.compile(r"No space left on device|Disk quota exceeded"), Exit.ENVIRONMENT),
+    (re.compile(r"^(ModuleNotFoundError|ImportError)\b", re.MULTILINE), Exit.ENVIRONMENT),
+    (re.compile(r"OutOfMemoryError|CUDA out of memory|^MemoryError", re.MULTILINE), Exit.OUT_OF_MEMORY),
+)  # fmt: skip
+"""What a crash says when the machine is at fault, in programs that are not ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class NativeCollector:
+    """`names` maps the user's metric names onto canonical signals."""
+
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def collect(self, rundir: Path) -> Evidence:
+        """The evidence of one run, ended or not."""
+        ended = _json(rundir / EXIT)
+        facts = {**_json(rundir / FACTS), **ended}
+        log = _tail(rundir / LOG)
+        return Evidence(
+            exit=_exit(ended, log),
+            curves=self._curves(rundir / METRICS),
+            facts={k: v for k, v in facts.items() if isinstance(v, int | float | str)},
+            log_tail=log,
+        )
+
+    def _curves(self, path: Path) -> dict[str, Curve]:
+        points: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
+        for row in _rows(path):
+            name = str(row["name"])
+            points[self.names.get(name, name)].append((int(row["step"]), float(row["value"])))
+        return {
+            name: Curve(tuple(step for step, _ in p), tuple(value for _, value in p))
+            for name, p in points.items()
+        }
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    # What follows the last newline is still being written.
+    whole = path.read_text(encoding="utf-8", errors="replace").rpartition("\n")[0]
+    rows = []
+    for line in whole.split("\n"):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict) and {"step", "name", "value"} <= row.keys():
+            rows.append(row)
+    return rows
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _tail(path: Path) -> str:
+    if not path.exists():
+        return ""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - TAIL))
+        return file.read().decode(errors="replace")
+
+
+def _exit(ended: Mapping[str, Any], log: str) -> Exit:
+    if not ended:
+        return Exit.RUNNING
+    code, reason = int(ended.get("code", 0)), str(ended.get("reason", ""))
+    if reason in _REASONS:
+        return _REASONS[reason]
+    if code in _CODES:
+        return _CODES[code]
+    # A shell reports a child's signal as 128 + its number.
+    number = -code if code < 0 else code - 128 if code > 128 else 0
+    if number and number not in _CRASHES:
+        return Exit.KILLED
+    last = "\n".join(log.rstrip().splitlines()[-3:])
+    return next((exit_ for words, exit_ in _LAST_WORDS if words.search(last)), Exit.CRASHED)

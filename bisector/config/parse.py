@@ -1,0 +1,280 @@
+"""From a composed configuration to a frozen `Experiment`, checked whole before any run."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from enum import StrEnum
+from itertools import combinations
+from typing import Any, TypeVar
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from bisector.config.blame import blame, nearest
+from bisector.config.compose import Composer
+from bisector.config.schema import AdditionConf, ExperimentConf
+from bisector.errors import ConfigError
+from bisector.model.evidence import Signal
+from bisector.model.experiment import (
+    Addition,
+    Budget,
+    Direction,
+    Experiment,
+    Find,
+    Kind,
+    LearningRate,
+    Metric,
+)
+
+E = TypeVar("E", bound=StrEnum)
+
+
+def parse_experiment(composer: Composer) -> Experiment:
+    """The frozen experiment that a configuration describes.
+
+    Raises:
+        ConfigError: a value is out of range, a name is unknown, or additions contradict each other.
+    """
+    cfg = typed(composer)
+    additions = tuple(_addition(composer, str(n), a) for n, a in cfg.additions.items())
+    _check_names(composer, additions)
+    return Experiment(
+        name=cfg.name or composer.name.rpartition("/")[2],
+        additions=additions,
+        budget=_budget(composer, cfg),
+        metric=_metric(composer, cfg),
+        lr=_learning_rate(composer, cfg),
+        find=_choice(composer, "find", Find, cfg.find),
+        seed=cfg.seed,
+    )
+
+
+def typed(composer: Composer) -> ExperimentConf:
+    """The composed configuration as a typed object; `recipe` and parts stay plain."""
+    base = composer.base
+    if OmegaConf.get_type(base) is not ExperimentConf:
+        raise ConfigError(
+            f"{composer.shown}: this is not an experiment: its defaults lack `bisect_schema`.",
+            hint="Begin the file with `defaults: [bisect_schema, ..., _self_]`, or see `bisect init`.",
+        )
+    try:
+        cfg = OmegaConf.to_object(base)
+    except OmegaConfBaseException as e:
+        raise blame(e, composer.path, base, what="") from None
+    assert isinstance(cfg, ExperimentConf)
+    return cfg
+
+
+def names_of_metrics(composer: Composer) -> dict[str, str]:
+    """The user's metric name -> the canonical signal.
+
+    Raises:
+        ConfigError: a key of `metrics` is not a canonical signal.
+    """
+    names = {}
+    for canonical, theirs in typed(composer).metrics.items():
+        if canonical not in set(Signal):
+            raise _wrong(composer, f"metrics.{canonical}", "a canonical signal", set(Signal))
+        names[theirs] = canonical
+    return names
+
+
+def fingerprint(composer: Composer, experiment: Experiment) -> str:
+    """Hash of what makes two searches the same one: not the budget, nor where it runs."""
+    plain = OmegaConf.to_container(composer.base, resolve=False)
+    assert isinstance(plain, dict)
+    kept = {k: plain[k] for k in ("recipe", "workload", "seed", "metrics", "judge", "additions")}
+    lr = experiment.lr and (experiment.lr.key, experiment.lr.value)
+    text = json.dumps([experiment.name, lr, kept], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def check_additions(composer: Composer, experiment: Experiment) -> dict[str, dict[str, Any]]:
+    """The resolved recipe of the baseline (key ``), of each addition alone, and of all of them.
+
+    Raises:
+        ConfigError: an addition does not compose, reaches beyond the recipe, or two
+            additions that may be on together set the same key.
+    """
+    spelled = {a.name: _spelled(composer, a) for a in experiment.additions}
+    for one, other in combinations(experiment.additions, 2):
+        apart = other.name in one.excludes or one.name in other.excludes
+        if not apart and (same := sorted(spelled[one.name].keys() & spelled[other.name].keys())):
+            raise ConfigError(
+                f"{composer.shown}: additions `{one.name}` and `{other.name}` both set `{same[0]}`, so only one of them would take effect.",
+                hint=f"Write `excludes: [{other.name}]` into `{one.name}`, or let them set different keys.",
+            )
+    arms = {"": frozenset[str](), **{a.name: _alone(experiment, a) for a in experiment.additions}}
+    arms["everything on"] = experiment.full
+    return {
+        label: composer.recipe(
+            [o for a in experiment.additions if a.name in on for o in a.overrides],
+            what=f"addition `{label}`" if label else "",
+        )
+        for label, on in arms.items()
+    }
+
+
+def _alone(experiment: Experiment, addition: Addition) -> frozenset[str]:
+    """The addition with all that it requires, directly or not."""
+    known = {a.name: a for a in experiment.additions}
+    on: frozenset[str] = frozenset()
+    todo = {addition.name}
+    while todo:
+        on |= todo
+        todo = {r for name in todo for r in known[name].requires} - on
+    return on
+
+
+def _spelled(composer: Composer, addition: Addition) -> dict[str, str]:
+    """The keys an addition sets, with the override that sets each."""
+    keys: dict[str, str] = {}
+    for i, text in enumerate(addition.overrides):
+        where = f"additions.{addition.name}.overrides[{i}]"
+        try:
+            override = OverridesParser.create().parse_override(text)
+        except HydraException as e:
+            raise ConfigError(
+                f"{composer.shown}: {where} = `{text}` is not a Hydra override ({' '.join(str(e).split())}).",
+                hint="Write key=value, +key=value for a new key, or group=option.",
+            ) from None
+        key = override.key_or_group
+        if key.split(".")[0].split("/")[0] != "recipe":
+            raise ConfigError(
+                f"{composer.shown}: {where} sets `{key}`, which is not part of the recipe.",
+                hint=f"An addition changes what is trained: did you mean `recipe.{key}`?",
+            )
+        keys[key] = text
+    return keys
+
+
+def _addition(composer: Composer, name: str, conf: AdditionConf) -> Addition:
+    if not conf.overrides:
+        raise ConfigError(
+            f"{composer.shown}: additions.{name}.overrides is empty, so the addition would change nothing.",
+            hint="Say what it switches on, e.g. `overrides: [recipe.model.dropout=0.1]`.",
+        )
+    if conf.prior is not None and not 0 < conf.prior < 1:
+        raise _range(composer, f"additions.{name}.prior", conf.prior, "between 0 and 1")
+    return Addition(
+        name=name,
+        overrides=tuple(conf.overrides),
+        kind=_choice(composer, f"additions.{name}.kind", Kind, conf.kind),
+        requires=frozenset(conf.requires),
+        excludes=frozenset(conf.excludes),
+        prior=conf.prior,
+    )
+
+
+def _check_names(composer: Composer, additions: tuple[Addition, ...]) -> None:
+    if not additions:
+        raise ConfigError(
+            f"{composer.shown}: `additions` is empty, so there is nothing to search.",
+            hint="List what was added to the baseline; `bisect init` writes an example.",
+        )
+    known = {a.name for a in additions}
+    for a in additions:
+        for other in sorted((a.requires | a.excludes) - known):
+            raise ConfigError(
+                f"{composer.shown}: addition `{a.name}` names `{other}`, which is not an addition.",
+                hint=nearest(other, known),
+            )
+        if clash := sorted(a.requires & (a.excludes | {a.name})):
+            raise ConfigError(
+                f"{composer.shown}: addition `{a.name}` requires and rules out `{clash[0]}` at once.",
+                hint="Keep it in `requires` or in `excludes`, not in both.",
+            )
+    whole = Experiment(name="", additions=additions)
+    for a in additions:
+        if not whole.admits(_alone(whole, a)):
+            raise ConfigError(
+                f"{composer.shown}: addition `{a.name}` can never be on: what it requires excludes it or each other.",
+                hint=f"It requires {', '.join(sorted(_alone(whole, a) - {a.name}))}: mend their `excludes`.",
+            )
+
+
+def _budget(composer: Composer, cfg: ExperimentConf) -> Budget:
+    b = cfg.budget
+    if not 0.5 < b.confidence < 1:
+        raise _range(composer, "budget.confidence", b.confidence, "above 0.5 and below 1")
+    for key, low in {"trials": 1, "repeats": 2, "confirm": 0, "retries": 0}.items():
+        if getattr(b, key) < low:
+            raise _range(composer, f"budget.{key}", getattr(b, key), f"at least {low}")
+    return Budget(
+        trials=b.trials,
+        confidence=b.confidence,
+        repeats=b.repeats,
+        confirm=b.confirm,
+        retries=b.retries,
+    )
+
+
+def _metric(composer: Composer, cfg: ExperimentConf) -> Metric:
+    j = cfg.judge
+    if not (math.isfinite(j.min_effect) and j.min_effect >= 0):
+        raise _range(composer, "judge.min_effect", j.min_effect, "a number of at least 0")
+    if j.last < 1:
+        raise _range(composer, "judge.last", j.last, "at least 1")
+    return Metric(
+        name=j.metric,
+        direction=_choice(composer, "judge.direction", Direction, j.direction),
+        min_effect=j.min_effect,
+        min_effect_sd=j.min_effect_sd,
+        last=j.last,
+    )
+
+
+def _learning_rate(composer: Composer, cfg: ExperimentConf) -> LearningRate | None:
+    if cfg.lr is None or not cfg.lr.key:
+        return None
+    value = cfg.lr.value
+    if value is None:
+        found = OmegaConf.select(composer.base, cfg.lr.key)
+        if not isinstance(found, int | float):
+            raise _no_lr(composer, cfg.lr.key, found)
+        value = float(found)
+    if any(s <= 0 for s in cfg.lr.scales) or value <= 0:
+        raise _range(composer, "lr", [value, *cfg.lr.scales], "all above 0")
+    if cfg.lr.trials and (cfg.lr.low is None or cfg.lr.high is None):
+        raise _range(composer, "lr.trials", cfg.lr.trials, "used with lr.low and lr.high")
+    return LearningRate(
+        key=cfg.lr.key,
+        value=value,
+        scales=tuple(cfg.lr.scales),
+        low=cfg.lr.low,
+        high=cfg.lr.high,
+        trials=cfg.lr.trials,
+    )
+
+
+def _no_lr(composer: Composer, key: str, found: object) -> ConfigError:
+    parent, _, name = key.rpartition(".")
+    node = OmegaConf.select(composer.base, parent) if parent else composer.base
+    known = [str(k) for k in node] if isinstance(node, Mapping | DictConfig) else []
+    return ConfigError(
+        f"{composer.shown}: lr.key is `{key}`, where the recipe has {found!r}; a number was expected.",
+        hint=f"{nearest(name, known)} Or give the baseline's learning rate as lr.value.",
+    )
+
+
+def _choice(composer: Composer, key: str, kind: type[E], found: str) -> E:
+    if found not in set(kind):
+        raise _wrong(composer, f"{key} = {found}", f"one of {', '.join(kind)}", set(kind))
+    return kind(found)
+
+
+def _wrong(composer: Composer, found: str, expected: str, known: set[Any]) -> ConfigError:
+    name = found.rpartition(" = ")[2].rpartition(".")[2]
+    return ConfigError(
+        f"{composer.shown}: {found}, but {expected} was expected.",
+        hint=nearest(name, map(str, known)),
+    )
+
+
+def _range(composer: Composer, key: str, found: object, expected: str) -> ConfigError:
+    return ConfigError(
+        f"{composer.shown}: {key} = {found}, but it must be {expected}.", hint=f"Mend `{key}`."
+    )

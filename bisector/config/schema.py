@@ -1,0 +1,95 @@
+"""The typed shape of the configuration; Hydra checks the user's YAML against it.
+
+What stands here is what `bisect init` documents. Only `recipe` is the user's own.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class AdditionConf:
+    """One entry of `additions`; its name is its key. Fields as in `model.experiment.Addition`."""
+
+    overrides: list[str] = field(default_factory=list)
+    kind: str = "other"
+    requires: list[str] = field(default_factory=list)
+    excludes: list[str] = field(default_factory=list)
+    prior: float | None = None
+
+
+@dataclass
+class BudgetConf:
+    """What the search may spend. Fields as in `model.experiment.Budget`."""
+
+    trials: int = 60
+    confidence: float = 0.99
+    repeats: int = 3
+    confirm: int = 2
+    retries: int = 2
+
+
+@dataclass
+class JudgeConf:
+    """What decides whether a run is broken. Fields as in `model.experiment.Metric`."""
+
+    metric: str = "score"
+    direction: str = "maximize"
+    min_effect: float = 0.02
+    min_effect_sd: float = 0.0
+    last: int = 1
+
+
+@dataclass
+class LrConf:
+    """The learning rate and its sweep. Fields as in `model.experiment.LearningRate`."""
+
+    key: str = ""
+    value: float | None = None
+    """None: read from the composed recipe."""
+    scales: list[float] = field(default_factory=lambda: [0.1, 10.0])
+    low: float | None = None
+    high: float | None = None
+    trials: int = 0
+
+
+@dataclass
+class LimitsConf:
+    """What one run may use. Fields as in `ports.Limits`."""
+
+    gpus: int = 0
+    seconds: float | None = None
+    memory_mb: int | None = None
+
+
+@dataclass
+class MlflowConf:
+    """Where runs are logged."""
+
+    enabled: bool = True
+    tracking_uri: str | None = None
+    """None: a SQLite file in the output folder."""
+    experiment: str | None = None
+    """None: the name of this experiment."""
+
+
+@dataclass
+class ExperimentConf:
+    """A whole experiment."""
+
+    name: str | None = None
+    """None: the name of the file."""
+    seed: int = 0
+    find: str = "all"
+    metrics: dict[str, str] = field(default_factory=dict)
+    """Canonical signal (loss, val_loss, score, lr, grad_norm) to the name the run logs."""
+    judge: JudgeConf = field(default_factory=JudgeConf)
+    lr: LrConf | None = None
+    additions: dict[str, AdditionConf] = field(default_factory=dict)
+    budget: BudgetConf = field(default_factory=BudgetConf)
+    limits: LimitsConf = field(default_factory=LimitsConf)
+    mlflow: MlflowConf = field(default_factory=MlflowConf)
+    workload: Any = None
+    launcher: Any = None
+    planner: Any = None
+    recipe: Any = None

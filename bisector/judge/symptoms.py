@@ -1,0 +1,104 @@
+"""What is visibly wrong with a run: one function a symptom, each silent when it is not there."""
+
+from collections.abc import Callable, Sequence
+from math import isfinite
+
+from bisector.judge.noise import Noise
+from bisector.judge.signature import crash_signature
+from bisector.model.evidence import Evidence, Exit, Signal
+from bisector.model.experiment import Metric
+from bisector.model.verdict import Outcome, Signature, Symptom, Verdict
+
+LOSSES = (Signal.LOSS, Signal.VAL_LOSS)
+
+
+def value_of(evidence: Evidence, metric: Metric) -> float | None:
+    """The deciding metric's value: the mean of its last readings; None if never reported."""
+    curve = evidence.curves.get(metric.name)
+    return curve.tail(metric.last) if curve else None
+
+
+def crashed(e: Evidence, metric: Metric, noise: Noise | None) -> Verdict | None:
+    """An exception in user code, or a non-zero exit code."""
+    if e.exit is not Exit.CRASHED:
+        return None
+    signature = crash_signature(e.log_tail)
+    return _broken(signature, 1.0, f"crashed: {signature.detail or 'no message'}")
+
+
+def timed_out(e: Evidence, metric: Metric, noise: Noise | None) -> Verdict | None:
+    """The training took longer than its limit."""
+    if e.exit is not Exit.TIMED_OUT:
+        return None
+    return _broken(Signature(Symptom.TIMEOUT), 1.0, f"still running after {_seconds(e)}")
+
+
+def out_of_memory(e: Evidence, metric: Metric, noise: Noise | None) -> Verdict | None:
+    """The training needs more memory than there is."""
+    if e.exit is not Exit.OUT_OF_MEMORY:
+        return None
+    peak = e.facts.get("max_rss_mb")
+    used = f" at {peak:.0f} MiB" if isinstance(peak, float) else ""
+    return _broken(Signature(Symptom.OUT_OF_MEMORY), 1.0, f"out of memory{used}")
+
+
+def not_finite(e: Evidence, metric: Metric, noise: Noise | None) -> Verdict | None:
+    """A loss, or the deciding metric, became NaN or infinite."""
+    for name in (*LOSSES, metric.name):
+        curve = e.curves.get(name)
+        if curve is None:
+            continue
+        bad = next((s for s, v in zip(curve.steps, curve.values, strict=True) if not isfinite(v)), None)  # fmt: skip
+        if bad is not None:
+            signature = Signature(Symptom.NOT_FINITE, str(name))
+            return _broken(signature, 1.0, f"{name} is not finite at step {bad}")
+    return None
+
+
+def no_metric(e: Evidence, metric: Metric, noise: Noise | None) -> Verdict | None:
+    """The run ended well and never reported what decides."""
+    if e.exit is not Exit.CLEAN or metric.name in e.curves:
+        return None
+    seen = ", ".join(sorted(e.curves)) or "nothing"
+    return _broken(Signature(Symptom.NO_METRIC), 1.0, f"reported {seen}, never {metric.name}")
+
+
+def stuck(e: Evidence, metric: Metric, noise: Noise | None) -> Verdict | None:
+    """With nothing to compare it with, a run must at least have learned something."""
+    curve = e.curves.get(Signal.LOSS) or e.curves.get(Signal.VAL_LOSS)
+    if noise is not None or curve is None or len(curve.values) < 2:
+        return None
+    tail = max(1, len(curve.values) // 10)
+    first, last = sum(curve.values[:tail]) / tail, curve.tail(tail)
+    if last < first - 0.01 * abs(first):
+        return None
+    symptom = Symptom.DIVERGED if last > 1.5 * first else Symptom.STUCK
+    return _broken(Signature(symptom), 1.0, f"loss went from {first:.3g} to {last:.3g}")
+
+
+def worse(e: Evidence, metric: Metric, noise: Noise | None) -> Verdict | None:
+    """The deciding metric is worse than the baseline's by more than the smallest effect."""
+    value = value_of(e, metric)
+    if noise is None or value is None:
+        return None
+    p = noise.p_broken(value)
+    said = f"{metric.name} {value:.4g}, baseline {noise.mean:.4g}"
+    if noise.harm(value) <= noise.line:
+        return Verdict(Outcome.HEALTHY, p, score=value, because=said)
+    because = f"{said}: worse by {noise.harm(value):.3g}, more than {noise.line:.3g}"
+    return _broken(Signature(Symptom.WORSE), p, because)
+
+
+Look = Callable[[Evidence, Metric, Noise | None], Verdict | None]
+
+SYMPTOMS: Sequence[Look] = (crashed, timed_out, out_of_memory, not_finite, no_metric, stuck, worse)
+"""In the order in which they explain each other: the first to speak is the verdict."""
+
+
+def _broken(signature: Signature, p: float, because: str) -> Verdict:
+    return Verdict(Outcome.BROKEN, p, signature, because=because)
+
+
+def _seconds(e: Evidence) -> str:
+    seconds = e.facts.get("seconds")
+    return f"{seconds:.0f} s" if isinstance(seconds, int | float) else "its time limit"

@@ -1,0 +1,209 @@
+"""The loop that joins the parts: judge what ended, decide, launch, remember.
+
+The only caller of parts and the only reader of the clock. Everything it knows is
+in the session, so it can be killed at any line and started again.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bisector import rundir
+from bisector.errors import ConfigError
+from bisector.journal import Journal
+from bisector.model.evidence import Evidence, Exit
+from bisector.model.session import Event, Judged, Launched, Session
+from bisector.model.trial import Arm, Purpose, Trial
+from bisector.model.verdict import Outcome, Symptom, Verdict
+from bisector.plan.phases import Phase, baseline_is_known, steer
+from bisector.ports import (
+    Collector,
+    Decision,
+    JobState,
+    Launcher,
+    Oracle,
+    Reporter,
+    Workload,
+)
+
+GRACE = 5.0
+"""Seconds that a job's end may take to show in its run directory (shared file systems)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """One choice for every seam."""
+
+    phases: Sequence[Phase]
+    workload: Workload
+    launcher: Launcher
+    collector: Collector
+    oracle: Oracle
+    reporters: Sequence[Reporter]
+
+
+class Orchestrator:
+    """Drives one session to its end; safe to stop and start again at any point."""
+
+    def __init__(self, session: Session, parts: Parts, journal: Journal, home: Path) -> None:
+        self.session, self._parts, self._journal, self._home = session, parts, journal, home
+        self._gone: dict[str, float] = {}
+        self._seen: tuple[int, int] | None = None
+        self._ended: dict[int, Evidence] = {}
+        self._interrupted = False
+
+    def run(self, tick: float = 0.05, look: float = 1.0) -> Session:
+        """Search until no phase has anything left to ask.
+
+        Args:
+            tick: seconds between questions to the launcher.
+            look: seconds between looks at what running trials have written.
+
+        Raises:
+            ConfigError: the baseline ended well and never reported the metric that decides.
+            LaunchError: no job can be run at all.
+        """
+        looked = 0.0
+        while not self.session.conclusion and not self._interrupted:
+            self._judge_ended()
+            if time.monotonic() - looked >= look:
+                self._watch()
+                looked = time.monotonic()
+            if not self._step():
+                time.sleep(tick)
+        self._end_running()
+        return self.session
+
+    def interrupt(self) -> None:
+        """Stop at the next turn of the loop; safe to call from a signal handler."""
+        self._interrupted = True
+
+    def clear_orphans(self) -> None:
+        """End jobs that no journal line speaks of: their orchestrator died before writing it."""
+        known = {e.trial.number for e in self.session.running}
+        folders = sorted((self._home / "runs").glob("*/"))
+        stray = [f for f in folders if not f.name.isdigit() or int(f.name) not in known]
+        self._parts.launcher.clear([f for f in stray if not (f / rundir.EXIT).exists()])
+
+    def _end_running(self) -> None:
+        """Stop what is left; it counts as not judged, and is launched again by the next run."""
+        self._cancel(self.session.running)
+        for launched in self.session.running:
+            self._judge(launched.trial, self._evidence(launched.trial))
+
+    def _step(self) -> bool:
+        """Decide, and do it; whether anything was done."""
+        slots = max(0, self._parts.launcher.free_slots())
+        state = (len(self.session.events), slots)
+        if slots == 0 or state == self._seen:
+            return False
+        decision = steer(self.session, slots, self._parts.phases)
+        self._seen = state
+        if decision is None or (decision == Decision() and not self.session.running):
+            raise RuntimeError("no phase has anything to ask, and nothing was concluded")
+        return self._do(decision)
+
+    def _do(self, decision: Decision) -> bool:
+        if decision.record:
+            self._record(decision.record)
+        for trial in decision.ask:
+            self._launch(trial)
+        return bool(decision.record or decision.ask)
+
+    def _launch(self, trial: Trial) -> None:
+        job = self._parts.workload.prepare(self.session, trial, self._rundir(trial))
+        self._record(Launched(trial, self._parts.launcher.submit(job)))
+
+    def _judge_ended(self) -> None:
+        running = self.session.running
+        if not running:
+            return
+        states = self._parts.launcher.poll([r.handle for r in running])
+        for launched in running:
+            if states[launched.handle] is JobState.ENDED and self._may_judge(launched.trial):
+                evidence = self._evidence(launched.trial)
+                if evidence.exit is Exit.RUNNING and not self._lost(launched.handle):
+                    continue
+                self._judge(launched.trial, evidence)
+
+    def _may_judge(self, trial: Trial) -> bool:
+        """A run is held to the baseline only once the baseline is known."""
+        return trial.purpose in (Purpose.BASELINE, Purpose.SWEEP) or baseline_is_known(self.session)
+
+    def _lost(self, handle: str) -> bool:
+        """Whether a job that its launcher no longer knows has left no exit for too long."""
+        since = self._gone.setdefault(handle, time.monotonic())
+        return time.monotonic() - since > GRACE
+
+    def _judge(self, trial: Trial, evidence: Evidence) -> None:
+        if evidence.exit is Exit.RUNNING:
+            evidence = replace(evidence, exit=Exit.VANISHED)
+        verdict = self._parts.oracle.judge(evidence, self._baseline(trial))
+        self._insist_on_a_metric(trial, verdict)
+        self._remember(trial, verdict, evidence)
+
+    def _insist_on_a_metric(self, trial: Trial, verdict: Verdict) -> None:
+        signature = verdict.signature
+        if trial.arm != Arm() or not signature or signature.symptom is not Symptom.NO_METRIC:
+            return
+        name = self.session.experiment.metric.name
+        raise ConfigError(
+            f"judge.metric is `{name}`, but the baseline {verdict.because} (run {trial.number:03d}).",
+            hint=f"Map one of its names, e.g. `metrics: {{{name}: val_acc}}`; the run is kept and judged again.",
+        )
+
+    def _watch(self) -> None:
+        """Look at running trials: stop those whose outcome is known, show the rest."""
+        partial = {}
+        for launched in self.session.running:
+            trial = launched.trial
+            evidence = self._evidence(trial)
+            known = self._parts.oracle.glance(evidence, self._baseline(trial))
+            if known and evidence.exit is Exit.RUNNING and self._may_judge(trial):
+                self._remember(trial, known, evidence)
+                self._cancel([launched])
+            else:
+                partial[trial.number] = evidence
+        for reporter in self._parts.reporters:
+            reporter.progress(self.session, partial)
+
+    def _remember(self, trial: Trial, verdict: Verdict, evidence: Evidence) -> None:
+        self._record(Judged(trial, verdict, self._seconds(trial, evidence.facts)), evidence)
+
+    def _seconds(self, trial: Trial, facts: Mapping[str, float | str]) -> float:
+        seconds = facts.get("seconds")
+        if isinstance(seconds, int | float):
+            return float(seconds)
+        at = next(e.at for e in self.session.launched if e.trial.number == trial.number)
+        return max(0.0, now() - at)
+
+    def _baseline(self, trial: Trial) -> tuple[Evidence, ...]:
+        """The healthy baseline runs to hold a trial to; none for the baseline itself."""
+        if trial.purpose is Purpose.BASELINE:
+            return ()
+        runs = self.session.runs(Arm())
+        healthy = [e.trial for e in runs if e.verdict.outcome is Outcome.HEALTHY]
+        return tuple(self._ended.setdefault(t.number, self._evidence(t)) for t in healthy)
+
+    def _cancel(self, launched: Sequence[Launched]) -> None:
+        if launched:
+            self._parts.launcher.cancel([e.handle for e in launched])
+
+    def _evidence(self, trial: Trial) -> Evidence:
+        return self._parts.collector.collect(self._rundir(trial))
+
+    def _rundir(self, trial: Trial) -> Path:
+        return rundir.of(self._home, trial.number)
+
+    def _record(self, event: Event, evidence: Evidence | None = None) -> None:
+        event = replace(event, at=now())
+        self._journal.append(event)
+        self.session = self.session.add(event)
+        for reporter in self._parts.reporters:
+            reporter.update(self.session, event, evidence)
+
+
+def now() -> float:
+    """Seconds since the epoch."""
+    return time.time()  # noqa: TID251  the one clock

@@ -1,0 +1,136 @@
+"""The search as a short list of phases, each a pure question to the session.
+
+A phase returns what it still wants, or None when it has nothing left to ask.
+The first phase with an answer decides; when none has one, the search is over.
+The list reads like the method section of a paper: reproduce, isolate, confirm,
+sweep the learning rate, conclude.
+"""
+
+from collections.abc import Callable, Sequence
+
+from bisector.model.session import Accused, Concluded, Session, Suspect
+from bisector.model.trial import Arm, Purpose, Trial
+from bisector.plan.asks import Want, again, broken_share, missing, numbered, pending
+from bisector.plan.certificate import certificate, proof
+from bisector.plan.lr_sweep import lr_verdicts, lr_wants
+from bisector.plan.rulings import baseline_ruling, nothing_breaks, passes_needed, rule
+from bisector.ports import Accusation, Decision, Planner
+
+Phase = Callable[[Session, int], Decision | None]
+
+WAIT = Decision()
+
+
+def steer(session: Session, slots: int, phases: Sequence[Phase]) -> Decision | None:
+    """The decision of the first phase that has one; None ends the search."""
+    if session.conclusion:
+        return None
+    return next((d for phase in phases if (d := phase(session, slots)) is not None), None)
+
+
+def reproduce(session: Session, slots: int) -> Decision | None:
+    """The baseline on several seeds, and everything on: nothing can be learnt before these."""
+    baseline, full = Arm(), Arm(session.experiment.full)
+    if decision := _ask(session, slots, reproduce_wants(session)):
+        return decision
+    if ruling := baseline_ruling(session, baseline):
+        return Decision(record=ruling)
+    runs = session.runs(full)
+    if runs and not broken_share(runs):
+        return Decision(record=nothing_breaks(session, runs))
+    return None
+
+
+def reproduce_wants(session: Session) -> tuple[Want, ...]:
+    """The baseline's repeats, and everything on until it breaks or is known not to."""
+    budget, full = session.experiment.budget, Arm(session.experiment.full)
+    share = broken_share(session.runs(Arm()))
+    # One bad run among the repeats is chance or an unreliable baseline: look twice as long.
+    repeats = budget.repeats * (2 if 0 < share < 1 else 1)
+    runs = session.runs(full)
+    passed = bool(runs) and not broken_share(runs)
+    return (
+        Want(Arm(), repeats, Purpose.BASELINE),
+        Want(full, passes_needed(budget.confidence) if passed else 1, Purpose.REPRODUCE),
+    )
+
+
+def baseline_is_known(session: Session) -> bool:
+    """Whether the baseline's repeats have all been judged, so that others can be held to them."""
+    baseline = [w for w in reproduce_wants(session) if w.purpose is Purpose.BASELINE]
+    return not missing(session, baseline) and not pending(session, baseline)
+
+
+def isolate(planner: Planner) -> Phase:
+    """Hand over to the planner until it accuses; ask it again after every confirmation."""
+
+    def phase(session: Session, slots: int) -> Decision | None:
+        if retried := again(session, Purpose.ISOLATE):
+            return _launch(session, slots, retried)
+        answer = planner.decide(session, slots)
+        if not isinstance(answer, Accusation):
+            return _launch(session, slots, numbered(session, answer, Purpose.ISOLATE))
+        if answer.ruling is not None:
+            return Decision(record=_ended(answer, planner.rank(session)))
+        standing = session.accusation
+        if standing and same_suspect(standing.suspect, answer.suspect):
+            return None
+        accused = Accused(answer.suspect, answer.because, len(session.launched))
+        return Decision(record=accused)
+
+    return phase
+
+
+def confirm(session: Session, slots: int) -> Decision | None:
+    """The accused on fresh seeds: alone it must break, and all else without it must train."""
+    if session.accusation is None:
+        return None
+    return _ask(session, slots, [c.want for c in certificate(session, session.accusation)])
+
+
+def sweep_lr(session: Session, slots: int) -> Decision | None:
+    """Each convicted set at other learning rates: broken, or in need of another one?"""
+    if session.accusation is None:
+        return None
+    return _ask(session, slots, lr_wants(session, session.accusation))
+
+
+def conclude(planner: Planner) -> Phase:
+    """Nothing is left to ask: say what was found."""
+
+    def phase(session: Session, slots: int) -> Decision | None:
+        accused = session.accusation
+        if accused is None:
+            return None
+        ranked = planner.rank(session)
+        return Decision(
+            record=rule(accused, ranked, proof(session, accused), lr_verdicts(session, accused))
+        )
+
+    return phase
+
+
+def same_suspect(one: Suspect, other: Suspect) -> bool:
+    """Whether two explanations claim the same, however probable they are."""
+    return set(one.culprits) == set(other.culprits) and one.cumulative == other.cumulative
+
+
+def _ended(answer: Accusation, ranked: tuple[Suspect, ...]) -> Concluded:
+    assert answer.ruling is not None
+    suspect = answer.suspect
+    return Concluded(
+        answer.ruling, suspect.culprits, suspect.probability, answer.because, ranked=ranked
+    )
+
+
+def _ask(session: Session, slots: int, wants: Sequence[Want]) -> Decision | None:
+    """What is missing of the wants, as far as slots and budget allow; None if all is there."""
+    trials = missing(session, wants)
+    if trials and session.spent < session.experiment.budget.trials:
+        return _launch(session, slots, trials)
+    return WAIT if pending(session, wants) else None
+
+
+def _launch(session: Session, slots: int, trials: Sequence[Trial]) -> Decision:
+    left = session.experiment.budget.trials - session.spent
+    return Decision(ask=tuple(trials[: max(0, min(slots, left))]))

@@ -1,0 +1,99 @@
+"""A user's `def train(cfg, run)`, run by our worker in a child process."""
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bisector.errors import ConfigError
+from bisector.model.experiment import LearningRate
+from bisector.model.session import Session
+from bisector.model.trial import Arm, Trial
+from bisector.ports import Job, Limits
+from bisector.rundir import CONFIG, ENV_RUNDIR, PREFLIGHT, write_json
+from bisector.workload.overrides import overrides_of
+
+Resolve = Callable[[Sequence[str]], Mapping[str, Any]]
+"""From overrides to the resolved recipe: plain dicts, lists, numbers and strings."""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionWorkload:
+    """`target` is `package.module:function`."""
+
+    target: str
+    resolve: Resolve
+    limits: Limits = field(default_factory=Limits)
+
+    def prepare(self, session: Session, trial: Trial, rundir: Path) -> Job:
+        """The worker's command for one trial, with its resolved configuration beside it."""
+        rundir.mkdir(parents=True, exist_ok=True)
+        text = yaml.safe_dump(self._config(session, trial.arm), sort_keys=False)
+        (rundir / CONFIG).write_text(text, encoding="utf-8")
+        return self._job(rundir, "bisector.train.worker", self.target, str(trial.seed))
+
+    def preflight(self, session: Session, rundir: Path) -> Job:
+        """A job that imports everything the arms name, and trains nothing."""
+        rundir.mkdir(parents=True, exist_ok=True)
+        arms = [Arm(), *(Arm(frozenset({a.name})) for a in session.experiment.additions)]
+        targets: dict[str, str] = {}
+        for arm in arms:
+            for key, target in _targets(self._config(session, arm), "recipe"):
+                targets.setdefault(target, key)
+        wanted = {
+            "function": self.target,
+            "targets": [{"target": t, "key": k} for t, k in targets.items()],
+        }
+        write_json(rundir / PREFLIGHT, wanted)
+        return self._job(rundir, "bisector.train.preflight")
+
+    def _job(self, rundir: Path, *worker: str) -> Job:
+        env = {ENV_RUNDIR: str(rundir), "PYTHONPATH": str(Path.cwd())}
+        return Job((sys.executable, "-m", *worker), rundir, env, self.limits, Path.cwd())
+
+    def _config(self, session: Session, arm: Arm) -> Mapping[str, Any]:
+        overrides = overrides_of(session.experiment, arm)
+        config = self.resolve(overrides)
+        if arm.lr_scale == 1.0 or session.experiment.lr is None:
+            return config
+        lr = session.experiment.lr
+        return self.resolve([*overrides, f"{lr.key}={_rate(config, lr) * arm.lr_scale!r}"])
+
+
+def _rate(config: Mapping[str, Any], lr: LearningRate) -> float:
+    """The learning rate that an arm's additions leave, before it is scaled."""
+    path = lr.key.split(".")[1:]
+    try:
+        return float(reduce(lambda node, part: node[part], path, config))  # type: ignore[arg-type]
+    except (KeyError, TypeError, ValueError):
+        raise ConfigError(
+            f"The recipe has no number at lr.key = `{lr.key}`.",
+            hint="Point lr.key at the learning rate, e.g. recipe.optimizer.lr.",
+        ) from None
+
+
+def _targets(node: Any, key: str) -> list[tuple[str, str]]:
+    """Every (key, `_target_`) below a node."""
+    if isinstance(node, Mapping):
+        own = [(f"{key}._target_", str(node["_target_"]))] if "_target_" in node else []
+        return own + [t for name, child in node.items() for t in _targets(child, f"{key}.{name}")]
+    if isinstance(node, list):
+        return [t for i, child in enumerate(node) for t in _targets(child, f"{key}[{i}]")]
+    return []
+
+
+def modules_of(config: Mapping[str, Any], target: str) -> tuple[str, ...]:
+    """The modules a run will import, for a warm launcher to import before it forks."""
+    named = [t.rpartition(".")[0] for _, t in _targets(config, "recipe")]
+    return tuple(dict.fromkeys([target.partition(":")[0], *filter(None, named)]))
+
+
+def errors_of(result: Path) -> list[dict[str, str]]:
+    """What a preflight job found: target, key, message and nearest name of each."""
+    errors: list[dict[str, str]] = json.loads(result.read_text(encoding="utf-8"))["errors"]
+    return errors
