@@ -34,7 +34,7 @@ def certificate(members: Family, space: Space) -> Certificate:
         passes += list(space.close(unpack([term.on | 1 << r for r in bits(term.off)], n)))
     rules = Rules.of([members], n)
     fails = fails[space.admits(fails) & rules.breaks(fails)[:, 0]]
-    kept = np.array(passes).reshape(-1, n)
+    kept = np.array(passes, dtype=np.bool_).reshape(-1, n)
     kept = kept[space.admits(kept) & ~rules.breaks(kept)[:, 0]]
     return Certificate(_distinct(fails), _distinct(kept))
 

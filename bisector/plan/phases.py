@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from bisector.model.session import Accused, Concluded, Session, Suspect
 from bisector.model.trial import Arm, Purpose, Trial
 from bisector.plan.asks import Want, again, broken_share, missing, numbered, pending
-from bisector.plan.certificate import certificate, proof
 from bisector.plan.lr_sweep import lr_verdicts, lr_wants
+from bisector.plan.proof import clauses, proof
 from bisector.plan.rulings import baseline_ruling, nothing_breaks, passes_needed, rule
 from bisector.ports import Accusation, Decision, Planner
 
@@ -85,7 +85,7 @@ def confirm(session: Session, slots: int) -> Decision | None:
     """The accused on fresh seeds: alone it must break, and all else without it must train."""
     if session.accusation is None:
         return None
-    return _ask(session, slots, [c.want for c in certificate(session, session.accusation)])
+    return _ask(session, slots, [c.want for c in clauses(session, session.accusation)])
 
 
 def sweep_lr(session: Session, slots: int) -> Decision | None:

@@ -16,7 +16,7 @@ from bisector.model.session import (
 )
 from bisector.model.trial import Arm
 from bisector.plan.asks import broken_share
-from bisector.plan.certificate import Proof
+from bisector.plan.proof import Proof
 
 FLAKY = 0.25
 """Share of broken baseline runs above which nothing can be held against the baseline."""

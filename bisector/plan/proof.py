@@ -1,0 +1,124 @@
+"""What must be seen on fresh seeds before an accused set is convicted.
+
+Alone on the baseline it breaks, everything without it trains, and no part of it
+breaks by itself: 1-minimality in the sense of delta debugging (Zeller and
+Hildebrandt, 2002, definition 10).
+"""
+
+from dataclasses import dataclass
+from itertools import combinations
+
+from bisector.model.experiment import Experiment
+from bisector.model.session import Accused, Session
+from bisector.model.trial import Arm, Purpose
+from bisector.model.verdict import Outcome
+from bisector.plan.asks import Want, broken_share, seeds_used
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One arm of the proof and how it must come out."""
+
+    want: Want
+    expected: Outcome
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Whether an accusation has been borne out, and what speaks against it."""
+
+    complete: bool
+    """Every clause has been judged at least once."""
+    against: tuple[str, ...]
+    """The clauses that came out the other way on most of their seeds."""
+
+
+def clauses(session: Session, accused: Accused) -> tuple[Clause, ...]:
+    """What an accusation must show, on `budget.confirm` seeds its arms had not had before it."""
+    experiment = session.experiment
+    if accused.suspect.cumulative:
+        return ()
+    found: dict[frozenset[str], Clause] = {}
+    for culprit in accused.suspect.culprits:
+        alone = _with_requirements(experiment, culprit)
+        want = _fresh(session, accused, alone)
+        found[alone] = Clause(want, Outcome.BROKEN, f"{_said(culprit)} alone")
+    for rest in passing(experiment, accused.suspect.culprits):
+        off = ", ".join(sorted(experiment.full - rest))
+        want = _fresh(session, accused, rest)
+        found[rest] = Clause(want, Outcome.HEALTHY, f"everything without {off}")
+    for part in _parts(experiment, accused.suspect.culprits):
+        want = Want(Arm(part), max(1, seeds_used(session, Arm(part))), Purpose.CONFIRM)
+        found.setdefault(part, Clause(want, Outcome.HEALTHY, f"{_said(part)} alone"))
+    return tuple(found.values())
+
+
+def proof(session: Session, accused: Accused) -> Proof:
+    """What the runs so far say of an accusation."""
+    judged = [(c, session.runs(c.want.arm)) for c in clauses(session, accused)]
+    against = [
+        c.says
+        for c, runs in judged
+        if runs and (broken_share(runs) > 0.5) != (c.expected is Outcome.BROKEN)
+    ]
+    return Proof(all(runs for _, runs in judged), tuple(against))
+
+
+def passing(
+    experiment: Experiment, culprits: tuple[frozenset[str], ...]
+) -> tuple[frozenset[str], ...]:
+    """The full set less one member of each culprit.
+
+    As many sets as the smallest culprit has members, at most; members go together
+    with what requires them.
+    """
+    if not culprits:
+        return ()
+    first, *others = sorted(culprits, key=lambda c: (len(c), sorted(c)))
+    rest = []
+    for member in sorted(first):
+        off = {member}
+        for other in others:
+            if not off & other:
+                off.add(min(other))
+        rest.append(without(experiment, frozenset(off)))
+    return tuple(dict.fromkeys(rest))
+
+
+def without(experiment: Experiment, off: frozenset[str]) -> frozenset[str]:
+    """The full set less some additions and whatever cannot be on without them."""
+    on = experiment.full - off
+    while lame := {a.name for a in experiment.additions if a.name in on and not a.requires <= on}:
+        on -= lame
+    return on
+
+
+def _with_requirements(experiment: Experiment, subset: frozenset[str]) -> frozenset[str]:
+    known = {a.name: a for a in experiment.additions}
+    while more := frozenset(r for name in subset for r in known[name].requires) - subset:
+        subset |= more
+    return subset
+
+
+def _parts(
+    experiment: Experiment, culprits: tuple[frozenset[str], ...]
+) -> tuple[frozenset[str], ...]:
+    """The largest proper parts of every culprit of two or more that can be trained."""
+    parts = [
+        frozenset(part)
+        for culprit in culprits
+        if len(culprit) > 1
+        for part in combinations(sorted(culprit), len(culprit) - 1)
+    ]
+    trainable = [p for p in parts if experiment.admits(p)]
+    return tuple(dict.fromkeys(trainable))
+
+
+def _fresh(session: Session, accused: Accused, subset: frozenset[str]) -> Want:
+    had = seeds_used(session, Arm(subset), before=accused.trials)
+    return Want(Arm(subset), had + session.experiment.budget.confirm, Purpose.CONFIRM)
+
+
+def _said(subset: frozenset[str]) -> str:
+    return " with ".join(sorted(subset)) or "the baseline"
