@@ -1,0 +1,133 @@
+"""From a recipe's configuration to the objects that train: every `_target_` is made here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import Any, Protocol
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torch.utils.checkpoint import checkpoint
+from torch.utils.data import Dataset
+
+from bisector.train.batches import Batch, Shuffled
+from bisector.train.ema import Ema
+from bisector.train.run import Run
+from bisector.train.seeding import derive, generator
+from bisector.train.settings import Precision, TrainerSettings, trainer_settings
+
+PLANNED = "planned"
+"""A scheduler's argument with this value is given the number of steps of the whole training."""
+
+
+class Splits(Protocol):
+    """What `recipe.data.source` makes: two map-style datasets of (input, target)."""
+
+    train: Dataset[Any]
+    val: Dataset[Any]
+
+
+Augment = Callable[[torch.Tensor, torch.Tensor, torch.Generator], Batch]
+"""Changes a training batch, drawing from the generator (a CPU one) and from nothing else."""
+
+Metric = Callable[[torch.Tensor, torch.Tensor], dict[str, torch.Tensor]]
+"""From outputs and targets of a batch to means over its samples, e.g. `loss` and `acc`.
+
+It says how good the model is, whatever loss it was trained with.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything a training needs, made and put on its device."""
+
+    settings: TrainerSettings
+    data: Splits
+    order: Shuffled
+    augments: dict[str, tuple[Augment, torch.Generator]]
+    model: nn.Module
+    loss: nn.Module
+    metric: Metric
+    optimizer: Optimizer
+    scheduler: LRScheduler | None
+    scaler: torch.amp.GradScaler
+    ema: Ema | None
+    planned: int
+
+
+def build(cfg: DictConfig, run: Run) -> Parts:
+    """Make the parts of a recipe; equal seeds give equal initial weights and data order."""
+    settings = trainer_settings(cfg.trainer)
+    data: Splits = make(cfg.data.source)
+    order = Shuffled(len(data.train), settings.batch_size, run.seed)  # type: ignore[arg-type]
+    planned = settings.planned(order.per_epoch)
+    torch.manual_seed(derive(run.seed, "init"))
+    model = make(cfg.model).to(run.device)
+    loss = make(cfg.loss).to(run.device)
+    recompute(model, settings.recompute)
+    # From here on the global stream belongs to dropout and its like.
+    torch.manual_seed(derive(run.seed, "dropout"))
+    optimizer = make(cfg.optimizer, _partial_=True)([*model.parameters(), *loss.parameters()])
+    return Parts(
+        settings=settings,
+        data=data,
+        order=order,
+        augments={
+            name: (make(node), generator(run.seed, "augment", name))
+            for name, node in (cfg.data.get("augment") or {}).items()
+        },
+        model=model,
+        loss=loss,
+        metric=make(cfg.metric),
+        optimizer=optimizer,
+        scheduler=make_scheduler(cfg.get("scheduler"), optimizer, planned),
+        scaler=make_scaler(settings, run.device),
+        ema=make_ema(settings, model),
+        planned=planned,
+    )
+
+
+def make(node: DictConfig, **extra: object) -> Any:
+    """Instantiate a `_target_`, with plain lists and dicts for its arguments."""
+    return instantiate(node, _convert_="all", **extra)
+
+
+def make_scheduler(
+    node: DictConfig | None, optimizer: Optimizer, planned: int
+) -> LRScheduler | None:
+    """A scheduler, stepped once per update; arguments that read `planned` are filled in."""
+    if node is None:
+        return None
+    filled = {str(key): planned for key, value in node.items() if value == PLANNED}
+    scheduler: LRScheduler = make(node, _partial_=True, **filled)(optimizer)
+    return scheduler
+
+
+def make_scaler(settings: TrainerSettings, device: torch.device) -> torch.amp.GradScaler:
+    """A gradient scaler, which does nothing unless the precision is fp16."""
+    fp16 = settings.precision is Precision.fp16
+    if fp16 and device.type != "cuda":
+        raise ValueError("trainer.precision=fp16 needs a GPU; on this machine use bf16 or fp32.")
+    return torch.amp.GradScaler(device.type, enabled=fp16)
+
+
+def make_ema(settings: TrainerSettings, model: nn.Module) -> Ema | None:
+    """The moving average, if there is to be one."""
+    if settings.ema.decay is None:
+        return None
+    return Ema(model, settings.ema.decay, buffers=settings.ema.buffers)
+
+
+def recompute(model: nn.Module, patterns: list[str]) -> None:
+    """Make the modules whose names match compute their activations again in the backward pass.
+
+    Batch norm inside them then sees every batch twice.
+    """
+    for name, module in model.named_modules():
+        if any(fnmatchcase(name, pattern) for pattern in patterns):
+            module.forward = partial(checkpoint, module.forward, use_reentrant=False)

@@ -1,0 +1,73 @@
+"""The handle through which a training talks to the tool; every file it leaves goes through here."""
+
+import json
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+
+from bisector import rundir as names
+
+
+class Run:
+    """One training run in its run directory.
+
+    `rundir` and `seed` are the run's own; `device` is where to train: the GPU that
+    the launcher has left visible, else the CPU.
+    """
+
+    def __init__(self, rundir: Path, seed: int) -> None:
+        self.rundir = rundir
+        self.seed = seed
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._metrics = (rundir / names.METRICS).open("a", encoding="utf-8", buffering=1)
+        self._terminated: bool | None = None
+
+    def log(self, step: int, **values: float | torch.Tensor) -> None:
+        """Record metrics at a step, flushed at once; NaN and infinities are recorded as such."""
+        for name, value in values.items():
+            line = {"step": step, "name": name, "value": float(value)}
+            self._metrics.write(json.dumps(line) + "\n")
+
+    def facts(self, **values: float | str) -> None:
+        """Record single numbers or words about the run, beside those recorded before."""
+        path = self.rundir / names.FACTS
+        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        names.write_json(path, known | values)
+
+    def should_stop(self) -> bool:
+        """Whether the run was asked to end: by a file `stop`, or by SIGTERM.
+
+        SIGTERM is caught from the first call on, so that a training which never asks
+        still ends by it.
+        """
+        if self._terminated is None:
+            self._terminated = False
+            signal.signal(signal.SIGTERM, self._terminate)
+        return self._terminated or (self.rundir / names.STOP).exists()
+
+    def _terminate(self, signum: int, frame: FrameType | None) -> None:
+        self._terminated = True
+
+    def checkpoint(self, state: object) -> None:
+        """Save what `restore` is to give back, whole or not at all."""
+        path = self.rundir / names.CHECKPOINT
+        draft = path.with_name(path.name + ".part")
+        torch.save({"state": state, "metrics_end": self._metrics.tell()}, draft)
+        draft.replace(path)
+
+    def restore(self) -> Any | None:
+        """The state of the last checkpoint, None if there is none.
+
+        Metrics recorded after it are dropped: the steps they belong to are done again.
+        """
+        path = self.rundir / names.CHECKPOINT
+        if not path.exists():
+            self._metrics.truncate(0)
+            return None
+        # weights_only would refuse the generators' states; the file is our own.
+        saved = torch.load(path, map_location="cpu", weights_only=False)
+        self._metrics.truncate(saved["metrics_end"])
+        return saved["state"]

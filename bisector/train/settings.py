@@ -1,0 +1,68 @@
+"""The typed shape of a recipe's `trainer` section: a key it does not know is an error."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from omegaconf import DictConfig, OmegaConf
+
+
+class Precision(Enum):
+    """In which floating-point format the forward pass runs."""
+
+    fp32 = "fp32"
+    bf16 = "bf16"
+    fp16 = "fp16"
+
+
+@dataclass
+class EmaSettings:
+    """The moving average that is evaluated in the model's place; no decay: none."""
+
+    decay: float | None = None
+    buffers: bool = True
+
+
+@dataclass
+class TrainerSettings:
+    """How long and how to train. A step is one update of the weights."""
+
+    steps: int | None = None
+    epochs: float | None = None
+    """The length of the training: one of the two."""
+    batch_size: int = 64
+    """Samples per step."""
+    accumulate: int = 1
+    """Into how many pieces a batch is cut to save memory; the gradient stays that of the whole."""
+    eval_every: int | None = None
+    """Steps between evaluations; None: once per epoch. The last step is always followed by one."""
+    log_every: int = 10
+    """Steps between the logged losses, each the mean since the one before."""
+    clip_norm: float | None = None
+    """Largest norm of the gradient; None: not clipped."""
+    precision: Precision = Precision.fp32
+    ema: EmaSettings = field(default_factory=EmaSettings)
+    recompute: list[str] = field(default_factory=list)
+    """Patterns of module names, e.g. `blocks.*`, whose activations are computed again in the
+    backward pass rather than kept (gradient checkpointing)."""
+    checkpoint_every: int | None = None
+    """Steps between checkpoints; a run that is told to stop saves one too. None: none at all."""
+    stop_on_nonfinite: bool = True
+    """End the training once the logged loss is NaN or infinite."""
+    workers: int = 0
+    """Processes that load data; 0: the training's own."""
+
+    def planned(self, steps_per_epoch: int) -> int:
+        """Steps of the whole training."""
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("trainer: set one of `steps` and `epochs`, and null for the other.")
+        if self.steps is not None:
+            return self.steps
+        return max(1, round(float(self.epochs or 0) * steps_per_epoch))
+
+
+def trainer_settings(section: DictConfig) -> TrainerSettings:
+    """Parse the `trainer` section of a recipe."""
+    merged = OmegaConf.merge(OmegaConf.structured(TrainerSettings), section)
+    settings = OmegaConf.to_object(merged)
+    assert isinstance(settings, TrainerSettings)
+    return settings
