@@ -1,0 +1,142 @@
+"""The default planner: train whatever tells most about the culprit, until it is proved.
+
+Bayesian group testing with learned noise: `belief` weighs every explanation by the
+runs so far, `questions` chooses the next sets, `certificate` says what must be seen.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+
+from bisector.model.experiment import Experiment
+from bisector.model.session import Ruling, Session, Suspect
+from bisector.plan.belief import Belief, Prior, believe
+from bisector.plan.catalogue import PRIOR
+from bisector.plan.certificate import Certificate, certificate
+from bisector.plan.families import named, pack
+from bisector.plan.likelihood import PassFail, Slip
+from bisector.plan.observations import Observations, observe
+from bisector.plan.questions import Worth, pick
+from bisector.plan.space import Bools, Space
+from bisector.ports import Accusation
+
+LEAST_BITS = 0.002
+"""Expected information below which a run is not worth its cost."""
+MISFIT = 0.9
+"""Probability of chance at which no explanation is said to fit."""
+
+
+@dataclass(frozen=True)
+class AdaptivePlanner:
+    """Chooses sets by expected information per cost, and accuses at the confidence asked."""
+
+    evidence: str = "auto"
+    """`pass-fail`, `metric`, or `auto`: the metric where it tells more."""
+    false_fail: tuple[float, float] = (1.0, 19.0)
+    """Beta prior of the chance that a healthy arm's run fails."""
+    false_pass: tuple[float, float] = (1.0, 9.0)
+    """Beta prior of the chance that a broken arm's run passes."""
+    prior: Mapping[str, float] = field(default_factory=dict)
+    """Prior weights by shape of explanation, over those of `catalogue.PRIOR`."""
+
+    def decide(self, session: Session, slots: int) -> tuple[frozenset[str], ...] | Accusation:
+        """Sets to train, or an accusation; empty while running trials may still decide."""
+        seen = observe(session)
+        belief = self._belief(session.experiment, seen)
+        accusation = _accuse(session.experiment, belief, seen)
+        if accusation is not None:
+            return accusation
+        left = session.experiment.budget.trials - len(session.launched)
+        if left <= 0:
+            return () if seen.pending else _give_up(belief, "the budget is spent")
+        return self._ask(session, belief, seen, min(slots, left))
+
+    def rank(self, session: Session) -> tuple[Suspect, ...]:
+        """The explanations still in play, likeliest first."""
+        return _suspects(self._belief(session.experiment, observe(session)))
+
+    def _belief(self, experiment: Experiment, seen: Observations) -> Belief:
+        prior = tuple(sorted({**PRIOR, **self.prior}.items()))
+        (a1, a0), (b1, b0) = self.false_fail, self.false_pass
+        slip = Slip((a1, a0), (b1, b0))
+        return _believe(experiment, seen, slip, prior)
+
+    def _ask(
+        self, session: Session, belief: Belief, seen: Observations, slots: int
+    ) -> tuple[frozenset[str], ...] | Accusation:
+        space, budget = belief.space, session.experiment.budget
+        if slots <= 0:
+            return ()
+        members, probability = belief.ranked[0]
+        missing = _missing(certificate(members, space), space, seen)
+        if probability >= budget.confidence:
+            waiting = {pack(r) for r in space.encode(seen.pending)}
+            rows = [r for r in missing if pack(r) not in waiting]
+            return tuple(space.decode(r) for r in rows[:slots])
+        seed = (session.experiment.seed, len(seen.runs), len(seen.pending), space.size)
+        questions = pick(belief, _worth(belief, seen), space.encode(seen.pending), slots, seed)
+        asked = tuple(space.decode(q.row) for q in questions if q.bits >= LEAST_BITS)
+        if not asked and not seen.pending:
+            return _give_up(belief, "nothing more can be learned")
+        return asked
+
+
+@lru_cache(maxsize=4)
+def _believe(experiment: Experiment, seen: Observations, slip: Slip, prior: Prior) -> Belief:
+    space = _space(experiment)
+    rows = space.encode(run.subset for run in seen.runs)
+    return believe(space, rows, PassFail.of(seen.runs, slip), prior)
+
+
+@lru_cache(maxsize=16)
+def _space(experiment: Experiment) -> Space:
+    return Space(experiment)
+
+
+def _worth(belief: Belief, seen: Observations) -> Worth:
+    bonus: dict[int, float] = {}
+    for members, probability in belief.ranked[:8]:
+        for row in _missing(certificate(members, belief.space), belief.space, seen):
+            bonus[pack(row)] = bonus.get(pack(row), 0.0) + probability
+    return Worth(tuple(bonus.items()))
+
+
+def _missing(proof: Certificate, space: Space, seen: Observations) -> list[Bools]:
+    fails = [r for r in proof.fails if not seen.count(space.decode(r))[0]]
+    return fails + [r for r in proof.passes if not seen.count(space.decode(r))[1]]
+
+
+def _accuse(experiment: Experiment, belief: Belief, seen: Observations) -> Accusation | None:
+    members, probability = belief.ranked[0]
+    sure = experiment.budget.confidence
+    suspects = _suspects(belief)
+    if belief.cumulative >= sure:
+        return Accusation(suspects[0], "the harm of many additions adds up", Ruling.CUMULATIVE)
+    if belief.chance >= MISFIT:
+        return _give_up(belief, "the failures follow no set of additions")
+    if probability < sure or _missing(certificate(members, belief.space), belief.space, seen):
+        return None
+    suspect = Suspect(named(members, belief.space), probability)
+    if not members:
+        return Accusation(suspect, "every set that failed has passed since", Ruling.NOTHING_BREAKS)
+    return Accusation(suspect, "its certificate is complete")
+
+
+def _give_up(belief: Belief, because: str) -> Accusation:
+    return Accusation(_suspects(belief)[0], because, Ruling.INCONCLUSIVE)
+
+
+def _suspects(belief: Belief) -> tuple[Suspect, ...]:
+    found = [Suspect(named(f, belief.space), p) for f, p in belief.ranked[:50]]
+    if belief.cumulative > 0:
+        found.append(Suspect(_heaviest(belief), belief.cumulative, cumulative=True))
+    return tuple(sorted(found, key=lambda s: -s.probability))
+
+
+def _heaviest(belief: Belief) -> tuple[frozenset[str], ...]:
+    share = belief.weights[len(belief.families) :]
+    loads = belief.loads.weights / belief.loads.weights.sum(axis=1, keepdims=True)
+    weight = np.round(share @ loads, 9)
+    return tuple(frozenset({belief.space.names[i]}) for i in np.argsort(-weight, kind="stable"))

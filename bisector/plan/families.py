@@ -1,0 +1,171 @@
+"""Families of minimal failing sets: the explanations a search chooses between.
+
+A family is an OR of terms; a term is an AND: "these are on, and none of those
+rescues it". `a, or b with c` is two terms; `a unless d` is one term with a rescuer.
+Members are bit masks over the columns of a `Space`, so that thousands are cheap.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from math import comb, log
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bisector.plan.space import Bools, Space
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Term:
+    """A minimal failing set `on`, which any member of `off` rescues; both bit masks."""
+
+    on: int
+    off: int = 0
+
+    @property
+    def literals(self) -> int:
+        """How many additions the term names."""
+        return self.on.bit_count() + self.off.bit_count()
+
+
+Family = tuple[Term, ...]
+"""Sorted terms, none implied by another. `()`: nothing breaks; `(Term(0),)`: the baseline does."""
+
+HEALTHY: Family = ()
+BASE: Family = (Term(0),)
+
+
+def family(terms: Iterable[Term]) -> Family:
+    """The terms in canonical order, less those that a weaker term makes idle."""
+    kept = set(terms)
+    for term in tuple(kept):
+        if any(_implies(term, other) for other in kept if other != term):
+            kept.discard(term)
+    return tuple(sorted(kept, key=lambda t: (t.literals, t.off.bit_count(), t.on, t.off)))
+
+
+def literals(members: Family) -> int:
+    """How many additions a family names, counted once per term."""
+    return sum(term.literals for term in members)
+
+
+def log_shape(members: Family, n: int) -> float:
+    """Log of how many families of n additions have the same shape (term sizes)."""
+    ways = sum(log(comb(n, t.on.bit_count())) + log(comb(n, t.off.bit_count())) for t in members)
+    return max(ways - log(max(1, len(members))), 0.0)
+
+
+def edits(members: Family, tools: Iterable[int]) -> Iterator[Family]:
+    """The families one step away: an element more, less or other, a term more or less.
+
+    Only the columns in `tools` are brought in.
+    """
+    columns = tuple(tools)
+    for index, term in enumerate(members):
+        rest = members[:index] + members[index + 1 :]
+        yield family(rest)
+        for changed in _changes(term, columns):
+            yield family((*rest, changed))
+        for split in _splits(term):
+            yield family((*rest, *split))
+        if index:
+            yield family((*rest[1:], _merge(members[0], term)))
+    for column in columns:
+        yield family((*members, Term(1 << column)))
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Families as arrays, for evaluation by matrix product.
+
+    `weights` has shape (families * width, n): +1 on a term's additions and -2n on its
+    rescuers, so that a row breaks a term exactly when their product reaches `needed`.
+    """
+
+    weights: NDArray[np.float32]
+    needed: NDArray[np.float32]
+    width: int
+
+    @staticmethod
+    def of(families: Sequence[Family], n: int) -> "Rules":
+        """The families as arrays; a term that is not there never breaks."""
+        width = max((len(f) for f in families), default=1) or 1
+        on = np.zeros((len(families) * width, n), dtype=np.bool_)
+        off = np.zeros_like(on)
+        real = np.zeros(len(families) * width, dtype=np.bool_)
+        slots = [(h * width + t, term) for h, f in enumerate(families) for t, term in enumerate(f)]
+        if slots:
+            at = np.array([slot for slot, _ in slots])
+            on[at] = unpack([term.on for _, term in slots], n)
+            off[at] = unpack([term.off for _, term in slots], n)
+            real[at] = True
+        return Rules.from_masks(on, off, real, width)
+
+    @staticmethod
+    def from_masks(on: Bools, off: Bools, real: Bools, width: int) -> "Rules":
+        """The same, from masks of shape (families * width, n)."""
+        n = on.shape[1]
+        weights = on.astype(np.float32) - np.float32(2 * n) * off.astype(np.float32)
+        needed = np.where(real, on.sum(axis=1), np.inf).astype(np.float32)
+        return Rules(weights, needed, width)
+
+    def breaks(self, rows: Bools) -> Bools:
+        """Which rows each family says are broken, shape (rows, families)."""
+        hit = rows.astype(np.float32) @ self.weights.T >= self.needed
+        return np.asarray(
+            hit.reshape(len(rows), len(self.weights) // self.width, self.width).any(axis=2),
+            dtype=np.bool_,
+        )
+
+
+def unpack(masks: Sequence[int], n: int) -> Bools:
+    """Bit masks as rows of booleans, shape (len, n)."""
+    width = (n + 7) // 8
+    raw = b"".join(mask.to_bytes(width, "little") for mask in masks)
+    packed = np.frombuffer(raw, dtype=np.uint8).reshape(len(masks), width)
+    bits = np.unpackbits(packed, axis=1, bitorder="little")[:, :n]
+    return bits.astype(np.bool_)
+
+
+def pack(row: Bools) -> int:
+    """A row of booleans as a bit mask."""
+    return int.from_bytes(np.packbits(row, bitorder="little").tobytes(), "little")
+
+
+def named(members: Family, space: Space) -> tuple[frozenset[str], ...]:
+    """The minimal failing sets by name, sorted by size, then name."""
+    sets = (space.decode(unpack([t.on], space.size)[0]) for t in members)
+    return tuple(sorted(sets, key=lambda s: (len(s), sorted(s))))
+
+
+def bits(mask: int) -> Iterator[int]:
+    """The columns that are on in a bit mask."""
+    while mask:
+        low = mask & -mask
+        yield low.bit_length() - 1
+        mask ^= low
+
+
+def _implies(strong: Term, weak: Term) -> bool:
+    return weak.on & ~strong.on == 0 and weak.off & ~strong.off == 0
+
+
+def _changes(term: Term, columns: tuple[int, ...]) -> Iterator[Term]:
+    for old in bits(term.on if term.on.bit_count() > 1 else 0):
+        yield Term(term.on ^ (1 << old), term.off)
+    for old in bits(term.off):
+        yield Term(term.on, term.off ^ (1 << old))
+    for flag in (1 << c for c in columns if not (term.on | term.off) >> c & 1):
+        yield Term(term.on | flag, term.off)
+        yield Term(term.on, term.off | flag)
+        yield from (Term(term.on ^ (1 << old) | flag, term.off) for old in bits(term.on))
+
+
+def _splits(term: Term) -> Iterator[tuple[Term, Term]]:
+    if term.on.bit_count() > 1:
+        for bit in bits(term.on):
+            yield Term(1 << bit, term.off), Term(term.on ^ (1 << bit), term.off)
+
+
+def _merge(one: Term, two: Term) -> Term:
+    return Term(one.on | two.on, (one.off | two.off) & ~(one.on | two.on))

@@ -1,0 +1,118 @@
+"""What a planner may learn from a session: the judged runs of plain arms, and nothing else.
+
+A broken run teaches blame only if it failed the way the user's full recipe fails;
+one that failed differently says that the arm cannot be judged, not who is guilty.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bisector.model.experiment import Experiment
+from bisector.model.session import Judged, Session
+from bisector.model.trial import Arm, Purpose
+from bisector.model.verdict import Outcome, Signature, Symptom
+
+Subset = frozenset[str]
+
+TRAINS_BADLY = frozenset({Symptom.NOT_FINITE, Symptom.DIVERGED, Symptom.STUCK, Symptom.WORSE})
+"""One failure seen in different lights: an unstable run ends as any of these, by its seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One judged run of a plain arm."""
+
+    subset: Subset
+    failed: bool
+    score: float | None
+    """The deciding metric, in its own units; None where the run left none."""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """The planner's evidence, in the order in which it came."""
+
+    runs: tuple[Run, ...] = ()
+    unresolved: tuple[Subset, ...] = ()
+    """Arms that could not be judged, or failed another way; once per run."""
+    pending: tuple[Subset, ...] = ()
+    """Arms that are training now."""
+    others: tuple[Signature, ...] = ()
+    """Failures met on the way that are not the one that is searched for."""
+
+    def count(self, subset: Subset) -> tuple[int, int]:
+        """How often `subset` has failed, and how often it has passed."""
+        failed = [run.failed for run in self.runs if run.subset == subset]
+        return sum(failed), len(failed) - sum(failed)
+
+
+def observe(session: Session) -> Observations:
+    """The evidence in a session. Runs with tweaks or another learning rate are left out."""
+    judged = [e for e in session.judged if e.trial.arm.plain]
+    wanted = failure(session.experiment, judged)
+    runs, unresolved, others = [], [], []
+    for event in judged:
+        match _resolve(event, wanted):
+            case Outcome.UNRESOLVED:
+                if not event.verdict.retry:
+                    unresolved.append(event.trial.arm.additions)
+                if event.verdict.outcome is Outcome.BROKEN and event.verdict.signature:
+                    others.append(event.verdict.signature)
+            case outcome:
+                runs.append(_run(event, failed=outcome is Outcome.BROKEN))
+    pending = tuple(e.trial.arm.additions for e in session.running if e.trial.arm.plain)
+    return Observations(tuple(runs), tuple(unresolved), pending, tuple(dict.fromkeys(others)))
+
+
+def failure(experiment: Experiment, judged: Iterable[Judged]) -> Signature | None:
+    """The failure that the search is about: the full recipe's, by majority of its broken runs.
+
+    None while the full recipe has not failed: then every failure counts.
+    """
+    full = Arm(experiment.full)
+    seen = [
+        e.verdict.signature
+        for e in judged
+        if (e.trial.arm == full or e.trial.purpose is Purpose.REPRODUCE)
+        and e.verdict.outcome is Outcome.BROKEN
+        and e.verdict.signature
+    ]
+    if not seen:
+        return None
+    votes = Counter(_family(s) for s in seen)
+    winner = max(votes, key=lambda family: votes[family])
+    return next(s for s in seen if _family(s) == winner)
+
+
+def same_failure(one: Signature | None, other: Signature | None) -> bool:
+    """Whether two broken runs broke alike; a run with no signature is given the doubt."""
+    return one is None or other is None or _family(one) == _family(other)
+
+
+def dormant(seen: Observations, culprits: Iterable[Subset]) -> frozenset[str]:
+    """The additions of those culprits that some larger, mostly passing arm holds harmless."""
+    return frozenset().union(*(c for c in culprits if c and _rescued(seen, c)))
+
+
+def _rescued(seen: Observations, culprit: Subset) -> bool:
+    above = {run.subset for run in seen.runs if culprit < run.subset}
+    return any(passed > failed for failed, passed in map(seen.count, above))
+
+
+def _resolve(event: Judged, wanted: Signature | None) -> Outcome:
+    verdict = event.verdict
+    if verdict.outcome is Outcome.BROKEN and not same_failure(verdict.signature, wanted):
+        return Outcome.UNRESOLVED
+    return verdict.outcome
+
+
+def _run(event: Judged, *, failed: bool) -> Run:
+    return Run(event.trial.arm.additions, failed, event.verdict.score, event.seconds)
+
+
+def _family(signature: Signature) -> tuple[str, str]:
+    if signature.symptom in TRAINS_BADLY:
+        return "trains badly", ""
+    return signature.symptom, signature.detail
