@@ -4,6 +4,7 @@ The only caller of parts and the only reader of the clock. Everything it knows i
 in the session, so it can be killed at any line and started again.
 """
 
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -80,11 +81,14 @@ class Orchestrator:
         self._interrupted = True
 
     def clear_orphans(self) -> None:
-        """End jobs that no journal line speaks of: their orchestrator died before writing it."""
-        known = {e.trial.number for e in self.session.running}
-        folders = sorted((self._home / "runs").glob("*/"))
-        stray = [f for f in folders if not f.name.isdigit() or int(f.name) not in known]
+        """End jobs that nothing waits for: their orchestrator died before it could say so."""
+        folders = {int(f.name): f for f in (self._home / "runs").glob("*/") if f.name.isdigit()}
+        waited_for = {e.trial.number for e in self.session.running}
+        stray = [f for number, f in folders.items() if number not in waited_for]
         self._parts.launcher.clear([f for f in stray if not (f / rundir.EXIT).exists()])
+        for number, folder in folders.items():
+            if number >= len(self.session.launched):
+                shutil.rmtree(folder)
 
     def _end_running(self) -> None:
         """Stop what is left; it counts as not judged, and is launched again by the next run."""

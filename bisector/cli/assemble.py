@@ -76,8 +76,10 @@ def _part(key: str, config: Any, **given: object) -> object:
             hint=f"Add `{key}: ...` to the defaults list, or write {key}._target_.",
         )
     try:
-        return instantiate(node, _convert_="all", **given)
-    except HydraException as e:
+        # Given apart, since Hydra would turn the dataclasses among these into plain dicts.
+        make = instantiate(node, _convert_="all", _partial_=True)
+        return make(**given)
+    except (HydraException, TypeError) as e:
         raise ConfigError(
             f"`{key}` cannot be made from {node._target_}: {' '.join(str(e).split())}",
             hint=f"Look at the keys under `{key}`.",

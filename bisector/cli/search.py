@@ -50,7 +50,7 @@ def search(args: argparse.Namespace, what: Search) -> int:
     try:
         if not session.launched:
             check_tracking(what.composer)
-        reporters = reporters_of(args, what, home)
+        reporters = reporters_of(args, what.given, home, what.rank)
         parts = assemble(what.composer, what.experiment, what.phases, reporters)
         return _finish(_drive(session, parts, journal, home), parts)
     finally:
@@ -83,10 +83,12 @@ def _interruptible(orchestrator: Orchestrator) -> Iterator[None]:
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         orchestrator.interrupt()
-        for s in before:
-            signal.signal(s, before[s])
+        for s, handler in before.items():
+            signal.signal(s, handler)
 
-    before = {s: signal.signal(s, interrupt) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    before = {
+        s: signal.signal(s, interrupt) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
     try:
         yield
     finally:
