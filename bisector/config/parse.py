@@ -88,7 +88,7 @@ def fingerprint(composer: Composer, experiment: Experiment) -> str:
     assert isinstance(plain, dict)
     kept = {k: plain[k] for k in ("recipe", "workload", "seed", "metrics", "judge", "additions")}
     lr = experiment.lr and (experiment.lr.key, experiment.lr.value)
-    text = json.dumps([experiment.name, lr, kept], sort_keys=True, default=str)
+    text = json.dumps([experiment.name, lr, kept, str(experiment.sweep)], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

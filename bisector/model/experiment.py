@@ -94,6 +94,38 @@ class LearningRate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """One setting to vary in a plain sweep: either `values`, or from `low` to `high`."""
+
+    key: str
+    """Override key, e.g. `recipe.optimizer.lr`."""
+    values: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    """Search the exponent."""
+    integer: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """A plain hyperparameter sweep, with nothing to accuse."""
+
+    axes: tuple[Axis, ...]
+    additions: frozenset[str] = frozenset()
+    """The additions that are on throughout."""
+    trials: int = 0
+    """Settings that Optuna may ask for, if an axis is a range; a grid is tried whole."""
+    seeds: int = 1
+    """Runs of each setting."""
+
+    @property
+    def is_grid(self) -> bool:
+        """Whether every axis lists its values."""
+        return all(a.values for a in self.axes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
     """A baseline, its additions, and the terms of the search."""
 
@@ -104,6 +136,8 @@ class Experiment:
     lr: LearningRate | None = None
     find: Find = Find.ALL
     seed: int = 0
+    sweep: Sweep | None = None
+    """Set when the session is a plain sweep and not a search for a culprit."""
 
     @property
     def names(self) -> frozenset[str]:
