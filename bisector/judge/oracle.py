@@ -23,10 +23,14 @@ class SymptomOracle:
     def judge(self, evidence: Evidence, baseline: Sequence[Evidence]) -> Verdict:
         """The verdict on a run that has ended; with no baseline it is judged on its own."""
         if evidence.exit in RETRIED:
-            because = f"the run was not finished: {evidence.exit}"
-            return self._told(
-                Verdict(Outcome.UNRESOLVED, 0.5, because=because, retry=True), evidence
+            verdict = Verdict(
+                Outcome.UNRESOLVED,
+                0.5,
+                because=f"the run was not finished: {evidence.exit}",
+                retry=True,
+                interrupted=evidence.exit is Exit.CANCELLED,
             )
+            return self._told(verdict, evidence)
         if evidence.exit is Exit.SKIPPED:
             verdict = Verdict(Outcome.UNRESOLVED, 0.5, because="the run said it cannot be judged")
             return self._told(verdict, evidence)
