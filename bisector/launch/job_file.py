@@ -1,0 +1,43 @@
+"""job.json: what a run directory tells its wrapper to run. Written before every launch.
+
+Only the job's own environment is written, never the launcher's, which may hold secrets.
+"""
+
+import json
+from pathlib import Path
+
+from bisector.ports import Job, Limits
+from bisector.rundir import EXIT, JOB, LOG, PROCESS, write_json
+
+
+def write_job(job: Job) -> None:
+    """Make the run directory ready for a start: its job.json, and nothing of an earlier one."""
+    job.rundir.mkdir(parents=True, exist_ok=True)
+    for name in (EXIT, LOG, PROCESS):
+        (job.rundir / name).unlink(missing_ok=True)
+    limits = job.limits
+    write_json(
+        job.rundir / JOB,
+        {
+            "argv": list(job.argv),
+            "env": dict(job.env),
+            "cwd": None if job.cwd is None else str(job.cwd),
+            "limits": {
+                "gpus": limits.gpus,
+                "seconds": limits.seconds,
+                "memory_mb": limits.memory_mb,
+            },
+        },
+    )
+
+
+def read_job(rundir: Path) -> Job:
+    """The job that `write_job` left in `rundir`."""
+    job = json.loads((rundir / JOB).read_text(encoding="utf-8"))
+    return Job(
+        argv=tuple(job["argv"]),
+        rundir=rundir,
+        env=job["env"],
+        limits=Limits(**job["limits"]),
+        cwd=None if job["cwd"] is None else Path(job["cwd"]),
+    )

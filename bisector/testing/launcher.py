@@ -1,0 +1,305 @@
+"""What every launcher must do, as tests to inherit; they run real processes and kill some.
+
+class TestMyLauncher(LauncherContract):
+    target = "mylab.cluster:MyLauncher"
+    options = {"slots": 2}
+"""
+
+import contextlib
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import psutil
+import pytest
+
+from bisector.ports import Job, JobState, Launcher, Limits
+from bisector.rundir import ENV_RUNDIR, EXIT, LOG
+
+JOB_MODULE = "bisector.testing.job"
+"""The module that all jobs of the contract run; launchers that fork may be told of it."""
+
+_UNLIMITED = Limits()
+
+_LAUNCH = """
+import importlib, json, sys, time
+from pathlib import Path
+from bisector.ports import Job
+module, name, options, argv, rundir = json.loads(sys.argv[1])
+launcher = getattr(importlib.import_module(module), name)(**options)
+print(json.dumps(launcher.submit(Job(tuple(argv), Path(rundir)))), flush=True)
+time.sleep(600)
+"""
+
+
+class LauncherContract:
+    """Inherit, and say in `target` and `options` what to build."""
+
+    target: ClassVar[str]
+    """`module:Class` of the launcher."""
+    options: ClassVar[Mapping[str, Any]] = {}
+    """Its keyword arguments; plain JSON."""
+    slots: ClassVar[int | None] = None
+    """Slots that the options give it; None: they are not counted."""
+    synchronous: ClassVar[bool] = False
+    """Whether `submit` returns only when the job has ended."""
+    patience: ClassVar[float] = 60.0
+    """Seconds in which any job of the suite must have ended or started."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def launcher(cls) -> Iterator[Launcher]:
+        """One launcher for all tests of a class, as a search has one for all its trials."""
+        made = cls.build()
+        yield made
+        with contextlib.suppress(AttributeError):
+            made.close()  # type: ignore[attr-defined]
+
+    @classmethod
+    def build(cls) -> Launcher:
+        """A new launcher."""
+        module, _, name = cls.target.partition(":")
+        made: Launcher = getattr(importlib.import_module(module), name)(**cls.options)
+        return made
+
+    def test_a_job_that_ends_well_says_so(self, launcher: Launcher, tmp_path: Path) -> None:
+        ending = self.run(launcher, job(tmp_path, "finish", "0"))
+        assert (ending["code"], ending["reason"]) == (0, "exited")
+        assert 0 <= ending["seconds"] < self.patience
+        assert ending["started"] <= ending["ended"]
+
+    @pytest.mark.parametrize("code", [1, 3, 125])
+    def test_an_exit_code_is_passed_on(self, launcher: Launcher, tmp_path: Path, code: int) -> None:
+        ending = self.run(launcher, job(tmp_path, "finish", str(code)))
+        assert (ending["code"], ending["reason"]) == (code, "exited")
+
+    def test_a_crash_leaves_its_traceback_in_the_log(
+        self, launcher: Launcher, tmp_path: Path
+    ) -> None:
+        ending = self.run(launcher, job(tmp_path, "crash", "no such layer"))
+        assert (ending["code"], ending["reason"]) == (1, "exited")
+        log = (tmp_path / LOG).read_text(encoding="utf-8")
+        assert "Traceback (most recent call last)" in log
+        assert log.rstrip().endswith("ValueError: no such layer")
+
+    def test_a_killed_job_is_signalled(self, launcher: Launcher, tmp_path: Path) -> None:
+        self.skip_if_in_process()
+        ending = self.run(launcher, job(tmp_path, "kill_self"))
+        assert (ending["code"], ending["reason"]) == (-signal.SIGKILL, "signalled")
+
+    def test_a_job_beyond_its_time_is_ended(self, launcher: Launcher, tmp_path: Path) -> None:
+        self.skip_if_in_process()
+        ending = self.run(launcher, job(tmp_path, "wait", "600", limits=Limits(seconds=1.0)))
+        assert ending["reason"] == "timed-out"
+        assert ending["code"] < 0
+        assert 1.0 <= ending["seconds"] < 10.0
+
+    def test_a_job_beyond_its_memory_is_ended(self, launcher: Launcher, tmp_path: Path) -> None:
+        self.skip_if_in_process()
+        greedy = job(tmp_path, "swell", "2000", limits=Limits(memory_mb=700, seconds=30.0))
+        ending = self.run(launcher, greedy)
+        assert ending["reason"] == "out-of-memory"
+        assert ending["max_rss_mb"] > 700
+
+    def test_a_program_that_does_not_exist_is_the_environment_s_fault(
+        self, launcher: Launcher, tmp_path: Path
+    ) -> None:
+        ending = self.run(launcher, Job(("/no/such/program", "x"), tmp_path))
+        assert ending["reason"] == "environment"
+        assert "/no/such/program" in (tmp_path / LOG).read_text(encoding="utf-8")
+
+    def test_a_folder_that_does_not_exist_is_the_environment_s_fault(
+        self, launcher: Launcher, tmp_path: Path
+    ) -> None:
+        lost = Job((sys.executable, "-c", "pass"), tmp_path, cwd=tmp_path / "nowhere")
+        assert self.run(launcher, lost)["reason"] == "environment"
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            'it\'s "here"',
+            "two\nlines",
+            "a b  c",
+            "größe-图像-🙂",
+            "$(touch x)`y`;&|*?",
+            "-P",
+            "%s{0}",
+        ],
+        ids=["quotes", "newline", "spaces", "unicode", "shell", "dash", "format"],
+    )
+    def test_an_ugly_path_or_argument_is_passed_as_it_is(
+        self, launcher: Launcher, tmp_path: Path, name: str
+    ) -> None:
+        rundir = tmp_path / name
+        assert self.run(launcher, job(rundir, "tell", name))["code"] == 0
+        told = json.loads((rundir / "told.json").read_text(encoding="utf-8"))
+        assert told["argv"] == ["tell", name]
+        assert told["cwd"] == str(rundir.resolve())
+        assert told["env"][ENV_RUNDIR] == str(rundir)
+
+    def test_environment_and_folder_are_the_job_s_own(
+        self, launcher: Launcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("BISECT_TEST_SECRET", "s3cret")
+        work = tmp_path / "work"
+        work.mkdir()
+        asked = Job(
+            (sys.executable, "-m", JOB_MODULE, "tell"), tmp_path, {"MINE": "a=b '\n"}, cwd=work
+        )
+        assert self.run(launcher, asked)["code"] == 0
+        told = json.loads((work / "told.json").read_text(encoding="utf-8"))
+        assert told["env"]["MINE"] == "a=b '\n"
+        assert told["cwd"] == str(work.resolve())
+        kept = [p for p in tmp_path.iterdir() if p.is_file()]
+        assert not any(b"s3cret" in p.read_bytes() for p in kept)
+        assert os.getenv("MINE") is None
+
+    def test_all_output_is_kept(self, launcher: Launcher, tmp_path: Path) -> None:
+        self.skip_if_in_process()
+        assert self.run(launcher, job(tmp_path, "talk", "20000"))["code"] == 0
+        lines = (tmp_path / LOG).read_text(encoding="utf-8").splitlines()
+        assert [line for line in lines if line.startswith("line ")] == [
+            f"line {n}" for n in range(20000)
+        ]
+
+    def test_what_a_job_leaves_running_ends_with_it(
+        self, launcher: Launcher, tmp_path: Path
+    ) -> None:
+        self.skip_if_in_process()
+        assert self.run(launcher, job(tmp_path, "litter_and_finish"))["code"] == 0
+        (daemon,) = json.loads((tmp_path / "pids.json").read_text(encoding="utf-8"))
+        assert gone(daemon)
+
+    def test_a_hanging_job_is_cancelled_with_all_it_started(
+        self, launcher: Launcher, tmp_path: Path
+    ) -> None:
+        self.skip_if_synchronous()
+        handle = launcher.submit(job(tmp_path, "litter"))
+        self.until((tmp_path / "started").exists)
+        assert launcher.poll([handle]) == {handle: JobState.RUNNING}
+        launcher.cancel([handle])
+        pids = json.loads((tmp_path / "pids.json").read_text(encoding="utf-8"))
+        assert [pid for pid in pids if not gone(pid)] == []
+        assert launcher.poll([handle]) == {handle: JobState.ENDED}
+        assert end_of(tmp_path)["reason"] == "cancelled"
+
+    def test_a_job_that_will_not_hear_is_cancelled_all_the_same(
+        self, launcher: Launcher, tmp_path: Path
+    ) -> None:
+        self.skip_if_synchronous()
+        handle = launcher.submit(job(tmp_path, "ignore_and_wait"))
+        self.until((tmp_path / "started").exists)
+        launcher.cancel([handle])
+        assert launcher.poll([handle]) == {handle: JobState.ENDED}
+        assert end_of(tmp_path)["reason"] == "cancelled"
+
+    def test_a_job_cancelled_at_once_has_an_end_too(
+        self, launcher: Launcher, tmp_path: Path
+    ) -> None:
+        self.skip_if_synchronous()
+        handles = [launcher.submit(job(tmp_path / str(n), "wait", "600")) for n in range(3)]
+        launcher.cancel(handles)
+        assert set(launcher.poll(handles).values()) == {JobState.ENDED}
+        assert [end_of(tmp_path / str(n))["reason"] for n in range(3)] == ["cancelled"] * 3
+
+    def test_cancelling_what_has_ended_changes_nothing(
+        self, launcher: Launcher, tmp_path: Path
+    ) -> None:
+        handle = launcher.submit(job(tmp_path, "finish", "3"))
+        self.wait(launcher, handle)
+        launcher.cancel([handle])
+        launcher.cancel([])
+        assert end_of(tmp_path)["code"] == 3
+
+    def test_running_jobs_take_up_slots(self, launcher: Launcher, tmp_path: Path) -> None:
+        self.skip_if_synchronous()
+        if self.slots is None:
+            pytest.skip("this launcher's slots are not counted")
+        assert launcher.free_slots() == self.slots
+        handles = [launcher.submit(job(tmp_path / str(n), "wait", "600")) for n in range(2)]
+        assert launcher.free_slots() == max(0, self.slots - 2)
+        launcher.cancel(handles)
+        assert launcher.free_slots() == self.slots
+
+    def test_a_job_outlives_its_launcher_and_is_adopted(self, tmp_path: Path) -> None:
+        self.skip_if_synchronous()
+        handle = self.launch_and_die(tmp_path, "wait", "3")
+        heir = self.build()
+        assert heir.poll([handle]) == {handle: JobState.RUNNING}
+        if self.slots is not None:
+            assert heir.free_slots() == self.slots - 1
+        self.wait(heir, handle)
+        assert end_of(tmp_path)["code"] == 0
+        assert heir.poll([handle]) == {handle: JobState.ENDED}
+
+    def test_an_adopted_job_can_be_cancelled(self, tmp_path: Path) -> None:
+        self.skip_if_synchronous()
+        handle = self.launch_and_die(tmp_path, "litter")
+        self.until((tmp_path / "started").exists)
+        self.build().cancel([handle])
+        pids = json.loads((tmp_path / "pids.json").read_text(encoding="utf-8"))
+        assert [pid for pid in pids if not gone(pid)] == []
+        assert end_of(tmp_path)["reason"] == "cancelled"
+
+    def run(self, launcher: Launcher, asked: Job) -> dict[str, Any]:
+        """Run a job to its end; its exit.json."""
+        self.wait(launcher, launcher.submit(asked))
+        return end_of(asked.rundir)
+
+    def wait(self, launcher: Launcher, handle: str) -> None:
+        """Wait until the launcher says that a job has ended."""
+        self.until(lambda: launcher.poll([handle])[handle] is JobState.ENDED)
+
+    def until(self, done: Callable[[], bool]) -> None:
+        """Wait for something to come true."""
+        deadline = time.monotonic() + self.patience
+        while not done():
+            assert time.monotonic() < deadline, "nothing happened in time"
+            time.sleep(0.02)
+
+    def launch_and_die(self, rundir: Path, *words: str) -> str:
+        """A job's handle, from a launcher in another process that is killed at once."""
+        module, _, name = self.target.partition(":")
+        order = [module, name, self.options, job(rundir, *words).argv, str(rundir)]
+        argv = [sys.executable, "-c", _LAUNCH, json.dumps(order)]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            handle: str = json.loads(process.stdout.readline())
+            process.kill()
+        return handle
+
+    def skip_if_synchronous(self) -> None:
+        """For tests that need a job that is still running."""
+        if self.synchronous:
+            pytest.skip("submit returns when the job has ended")
+
+    def skip_if_in_process(self) -> None:
+        """For tests of jobs that would take a synchronous launcher's own process with them."""
+        if self.synchronous and JOB_MODULE in self.options.get("in_process", ()):
+            pytest.skip("the job shares the launcher's process")
+
+
+def job(rundir: Path, *words: str, limits: Limits = _UNLIMITED) -> Job:
+    """A job of the contract's own module."""
+    return Job((sys.executable, "-m", JOB_MODULE, *words), rundir, limits=limits)
+
+
+def end_of(rundir: Path) -> dict[str, Any]:
+    """A run's exit.json."""
+    ending: dict[str, Any] = json.loads((rundir / EXIT).read_text(encoding="utf-8"))
+    return ending
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended, be it buried yet or not."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
