@@ -5,11 +5,13 @@ fresh in-memory study is built from the session at every call, so there is no
 second store of truth. Imports Optuna by exception (design, section 3).
 """
 
+from collections.abc import Mapping
+from math import log
 from statistics import fmean
 
 import optuna
 from optuna.distributions import FloatDistribution
-from optuna.trial import TrialState, create_trial
+from optuna.trial import FrozenTrial, create_trial
 
 from bisector.model.experiment import Direction, Experiment, LearningRate
 from bisector.model.session import Accused, LrEffect, LrVerdict, Session
@@ -19,6 +21,9 @@ from bisector.plan.asks import Want, broken_share
 SURE = 2
 """Seeds on which a set must train at another learning rate before that is believed: it
 is the rarer answer, so one lucky seed must not give it."""
+
+NEAR = 0.1
+"""Multipliers closer than this, in natural logarithms, are not worth two runs."""
 
 
 def lr_wants(session: Session, accused: Accused) -> tuple[Want, ...]:
@@ -69,23 +74,24 @@ def _suggest(
 ) -> float:
     """Optuna's next multiplier, given how the others came out."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    sampler = optuna.samplers.TPESampler(
-        seed=session.experiment.seed + len(grid), n_startup_trials=3
-    )
-    study = optuna.create_study(sampler=sampler)
     space = {"scale": FloatDistribution(*bounds, log=True)}
-    for scale in (1.0, *grid):
-        if bounds[0] <= scale <= bounds[1]:
-            cost = _cost(session, Arm(culprit, lr_scale=scale))
-            study.add_trial(
-                create_trial(
-                    params={"scale": scale},
-                    distributions=dict(space),
-                    value=cost,
-                    state=TrialState.COMPLETE,
-                )
-            )
-    return float(f"{study.ask(dict(space)).params['scale']:.3g}")
+    known = [s for s in (1.0, *grid) if bounds[0] <= s <= bounds[1]]
+    told = [_told(s, _cost(session, Arm(culprit, lr_scale=s)), space) for s in known]
+    # Where all that was tried is equally bad, the sampler returns to it: a run that teaches nothing.
+    for attempt in range(100):
+        sampler = optuna.samplers.TPESampler(
+            seed=session.experiment.seed + 100 * len(grid) + attempt
+        )
+        study = optuna.create_study(sampler=sampler)
+        study.add_trials(told)
+        scale = float(f"{study.ask(dict(space)).params['scale']:.3g}")
+        if all(abs(log(scale / s)) > NEAR for s in known):
+            break
+    return scale
+
+
+def _told(scale: float, cost: float, space: Mapping[str, FloatDistribution]) -> FrozenTrial:
+    return create_trial(params={"scale": scale}, distributions=dict(space), value=cost)
 
 
 def _cost(session: Session, arm: Arm) -> float:
