@@ -151,14 +151,17 @@ class Experiment:
         Additions are taken in their declared order; one that is excluded by an
         addition already taken, or that lacks a requirement, is left out.
         """
-        on: frozenset[str] = frozenset()
+        on: set[str] = set()
+        barred: set[str] = set()
         waiting = list(self.additions)
         while True:
-            fits = [a for a in waiting if a.requires <= on and self.admits(on | {a.name})]
-            if not fits:
-                return on
-            on |= {fits[0].name}
-            waiting.remove(fits[0])
+            fits = (a for a in waiting if a.requires <= on and not a.excludes & (on | {a.name}))
+            taken = next((a for a in fits if a.name not in barred), None)
+            if taken is None:
+                return frozenset(on)
+            on.add(taken.name)
+            barred |= taken.excludes
+            waiting.remove(taken)
 
     def admits(self, subset: frozenset[str]) -> bool:
         """Whether `subset` can be trained at all under requires/excludes."""

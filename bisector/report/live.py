@@ -57,7 +57,8 @@ class LiveReporter:
     def close(self, session: Session) -> None:
         """Wipe the picture and print the summary, which stays."""
         self._live.stop()
-        summary = summarise(session, self._ranked, places=self._places)
+        ranked = self._ranked or self._rank(session)
+        summary = summarise(session, ranked, places=self._places)
         for line in summary_lines(summary, self._console.width):
             # Soft wrap: what is to be pasted must not be cut into lines.
             self._console.print(Text(line.text, _STYLES[line.style]), soft_wrap=True)

@@ -1,7 +1,9 @@
 """Sessions written by hand, event by event, as an orchestrator would record them."""
 
+import math
 from dataclasses import dataclass, field
 
+from bisector.model.evidence import Curve, Evidence, Exit
 from bisector.model.experiment import Addition, Budget, Experiment, Kind, LearningRate, Metric
 from bisector.model.session import (
     Accused,
@@ -202,3 +204,16 @@ def spent() -> Script:
         Ruling.INCONCLUSIVE, confidence=0.62, because="the budget is spent", ranked=ranked
     )
     return script
+
+
+def curves(session: Session, number: int) -> Evidence:
+    """What a run of a written session would have logged: falling, or rising and not finite."""
+    verdict = next(e.verdict for e in session.judged if e.trial.number == number)
+    broken = verdict.outcome is Outcome.BROKEN
+    steps = tuple(range(10, verdict.steps + 1, 10))
+    wobble = (number % 5) / 40
+    loss = tuple(2.3 * math.exp(s / 90 if broken else -s / 90) + wobble for s in steps)
+    if verdict.signature and verdict.signature.symptom is Symptom.NOT_FINITE:
+        loss = (*loss[:-2], math.inf, math.nan)
+    score = tuple(0.1 if broken else 0.98 - 0.8 * math.exp(-s / 60) - wobble / 4 for s in steps)
+    return Evidence(Exit.CLEAN, {"loss": Curve(steps, loss), "score": Curve(steps, score)})

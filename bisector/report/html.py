@@ -1,0 +1,171 @@
+"""The report: one HTML file that needs nothing beside itself, filled from the summary.
+
+Every value is escaped by the template engine; no markup is made in Python.
+"""
+
+import json
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from bisector import rundir
+from bisector.model.evidence import Evidence
+from bisector.model.session import Judged, Opened, Session, Suspect
+from bisector.report.advice import Places, overrides
+from bisector.report.arms import arm_name
+from bisector.report.belief_picture import courses
+from bisector.report.curve_picture import curve_pictures
+from bisector.report.search_picture import search_picture
+from bisector.report.summary import Summary, summarise
+from bisector.report.wording import clean, duration, number, percent, scale
+
+_CONFIG_SHOWN = 200_000
+"""Characters of the configuration that are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run in the table of every run."""
+
+    number: int
+    purpose: str
+    arm: str
+    seed: int
+    outcome: str
+    score: str
+    time: str
+    because: str
+    again: str
+    """A command that does it once more; empty where the session's folder is not known."""
+
+
+def write_report(
+    session: Session,
+    ranked: Sequence[Suspect],
+    evidence: Callable[[int], Evidence],
+    path: Path,
+    *,
+    places: Places | None = None,
+    past: Sequence[Sequence[Suspect]] = (),
+) -> None:
+    """Write the report of `session` to `path`, whole or not at all.
+
+    `evidence` gives a trial's evidence by its number; `past` is what
+    `belief_picture.history` tells of earlier rankings.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    summary = summarise(session, ranked, places=places)
+    page = render(session, summary, evidence, past)
+    draft = path.with_name(path.name + ".part")
+    draft.write_text(page, encoding="utf-8")
+    draft.replace(path)
+
+
+def render(
+    session: Session,
+    summary: Summary,
+    evidence: Callable[[int], Evidence],
+    past: Sequence[Sequence[Suspect]] = (),
+) -> str:
+    """The page as text."""
+    end = session.conclusion
+    ranked = [Suspect(b.culprits, b.probability, b.cumulative) for b in summary.beliefs]
+    opened = next((e for e in session.events if isinstance(e, Opened)), None)
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            summary=summary,
+            experiment=session.experiment,
+            tone=_tone(summary),
+            ended=end is not None,
+            search=search_picture(session),
+            curves=curve_pictures(session, evidence),
+            courses=courses(past, ranked),
+            runs=[_run(session, summary, e) for e in session.judged],
+            additions=[
+                (a, overrides(session.experiment, [a.name])) for a in session.experiment.additions
+            ],
+            config=_config(opened),
+            began=_date(opened.at) if opened else "",
+        )
+    )
+
+
+def _environment() -> Environment:
+    env = Environment(
+        loader=PackageLoader("bisector", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.filters |= {
+        "prose": prose,
+        "number": number,
+        "percent": percent,
+        "duration": duration,
+        "scale": scale,
+        "clean": clean,
+    }
+    return env
+
+
+def prose(sentence: str) -> Markup:
+    """A sentence with its `names` set as code."""
+    # A number keeps its sign of percent on its line.
+    parts = sentence.replace(" %", "\N{NO-BREAK SPACE}%").split("`")
+    if len(parts) % 2 == 0:  # An odd backtick quotes nothing.
+        return Markup("{}").format("`".join(parts))
+    code = Markup("<code>{}</code>")
+    return Markup().join(code.format(p) if i % 2 else p for i, p in enumerate(parts))
+
+
+def _tone(summary: Summary) -> str:
+    """`bad` where something is to blame, `good` where nothing is, else `open`."""
+    if not summary.decided:
+        return "open"
+    return "bad" if summary.culprits or summary.ruling == "baseline-broken" else "good"
+
+
+def _run(session: Session, summary: Summary, event: Judged) -> RunRow:
+    trial, verdict = event.trial, event.verdict
+    return RunRow(
+        number=trial.number,
+        purpose=trial.purpose.value,
+        arm=arm_name(session.experiment, trial.arm),
+        seed=trial.seed,
+        outcome=verdict.outcome.value,
+        score=number(verdict.score),
+        time=duration(event.seconds),
+        because=clean(verdict.because) + (", stopped early" if verdict.early else ""),
+        again=_again(summary.places.home, trial.number),
+    )
+
+
+def _again(home: str, number: int) -> str:
+    """A copy of the run directory's orders, carried out."""
+    if not home:
+        return ""
+    old, new = rundir.of(Path(home), number), Path(f"again-{number:03d}")
+    orders = " ".join(shlex.quote(str(old / name)) for name in (rundir.JOB, rundir.CONFIG))
+    run = f'python -m bisector.launch.wrap "$PWD/{new}"'
+    return f"mkdir {new}; cp {orders} {new}; {run}; tail {new / rundir.LOG}"
+
+
+def _config(opened: Opened | None) -> str:
+    if opened is None:
+        return ""
+    text = json.dumps(opened.config, indent=2, default=str, ensure_ascii=False)
+    return text if len(text) <= _CONFIG_SHOWN else text[:_CONFIG_SHOWN] + "\n..."
+
+
+def _date(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")

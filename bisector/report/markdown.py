@@ -1,0 +1,122 @@
+"""The summary as Markdown: for a pull request, and for MLflow's note on the session."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from bisector.report.arms import ArmRow
+from bisector.report.summary import Summary
+from bisector.report.wording import count, duration, number, percent
+
+_SPECIAL = re.compile(r"([\\`*_\[\]<>#|~$&])")
+
+
+def markdown(summary: Summary) -> str:
+    """The whole summary, verdict first."""
+    parts = [
+        f"## {_prose(summary.sentence)}",
+        _bullets(_prose(r) for r in summary.reasons),
+        _todo(summary),
+        _evidence("Evidence", summary.arms, summary),
+        _evidence("Learning rate", summary.lr, summary),
+        _belief(summary),
+        _aside(summary),
+        _cost(summary),
+    ]
+    return "\n\n".join(p for p in parts if p) + "\n"
+
+
+def escaped(text: str) -> str:
+    """`text` that shows as it is written, whatever characters it holds."""
+    return _SPECIAL.sub(r"\\\1", text)
+
+
+def code(text: str) -> str:
+    """`text` as inline code, also within a table."""
+    fence = _fence(text, 1)
+    pad = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{pad}{text}{pad}{fence}".replace("|", "\\|")
+
+
+def _fence(text: str, least: int) -> str:
+    """Backticks enough to enclose `text`."""
+    return "`" * max(least, *(len(run) + 1 for run in re.findall("`+", text)), 0)
+
+
+def _prose(sentence: str) -> str:
+    """A sentence whose `names` stay code and whose other words stay words."""
+    parts = sentence.split("`")
+    if len(parts) % 2 == 0:  # An odd backtick quotes nothing.
+        return escaped(sentence)
+    return "".join(code(p) if i % 2 else escaped(p) for i, p in enumerate(parts))
+
+
+def _bullets(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _todo(summary: Summary) -> str:
+    steps = [_prose(s.text) + (_block(s.paste) if s.paste else "") for s in summary.steps]
+    return "\n\n".join(["### What to do", *steps]) if steps else ""
+
+
+def _block(paste: str) -> str:
+    fence = _fence(paste, 3)
+    return f"\n\n{fence}sh\n{paste}\n{fence}"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _evidence(title: str, rows: Sequence[ArmRow], summary: Summary) -> str:
+    if not rows:
+        return ""
+    head = ["arm", "broken", "trained", "not judged", escaped(summary.metric), "harm", "symptom"]
+    cells = [
+        [
+            code(r.name),
+            str(r.broken),
+            str(r.healthy),
+            str(r.unresolved),
+            number(r.score),
+            number(r.harm),
+            escaped(f"{r.symptom} {r.detail}".strip()),
+        ]
+        for r in rows
+    ]
+    return f"### {title}\n\n{_table(head, cells)}"
+
+
+def _belief(summary: Summary) -> str:
+    if not summary.beliefs:
+        return ""
+    shown = 5
+    rows = [[code(b.label), percent(b.probability)] for b in summary.beliefs[:shown]]
+    return f"### Belief\n\n{_table(['explanation', 'probability'], rows)}"
+
+
+def _aside(summary: Summary) -> str:
+    lines = [
+        f"Another failure: {escaped(f.symptom)} {escaped(f.detail)} "
+        f"in run {', '.join(map(str, f.trials))}, "
+        f"{'counted as broken' if f.counted else 'set aside'}."
+        for f in summary.others
+    ]
+    lines += [
+        f"Not judged: run {', '.join(map(str, u.trials))}; {escaped(u.because)}."
+        for u in summary.unjudged
+    ]
+    return "### What else was met\n\n" + _bullets(lines) if lines else ""
+
+
+def _cost(summary: Summary) -> str:
+    cost, places = summary.cost, summary.places
+    runs = f"{count(cost.launched, 'run')} in {duration(cost.wall_seconds)}"
+    lines = [f"{runs}, {duration(cost.training_seconds)} of training."]
+    if cost.early:
+        saved = f"{count(cost.steps_saved, 'step')}, about {duration(cost.seconds_saved)}"
+        lines.append(f"Stopping {count(cost.early, 'run')} early saved {saved}.")
+    named = {"Report": places.report, "MLflow": places.tracking, "Runs": places.home}
+    lines += [f"{what}: {code(where)}" for what, where in named.items() if where]
+    return "### Cost\n\n" + _bullets(lines)
