@@ -17,6 +17,9 @@ from pathlib import Path
 JOURNAL = "journal.jsonl"
 """The events of a session, beside `runs/` in the session's folder."""
 
+REPORT = "report.html"
+"""The session's report, beside its journal."""
+
 JOB = "job.json"
 CONFIG = "config.yaml"
 METRICS = "metrics.jsonl"

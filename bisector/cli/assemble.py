@@ -1,6 +1,6 @@
 """The only module that names concrete parts: from configuration to `Parts`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from hydra.errors import HydraException
@@ -9,13 +9,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from bisector.collect.native import NativeCollector
 from bisector.config.compose import Composer
-from bisector.config.parse import names_of_metrics, typed
+from bisector.config.parse import typed
 from bisector.errors import ConfigError
 from bisector.judge.oracle import SymptomOracle
 from bisector.model.experiment import Experiment
 from bisector.orchestrator import Parts
 from bisector.plan.phases import Phase, conclude, confirm, isolate, reproduce, sweep_lr
-from bisector.ports import Launcher, Limits, Planner, Reporter, Workload
+from bisector.ports import Collector, Launcher, Limits, Planner, Reporter, Workload
 from bisector.workload.function import FunctionWorkload, modules_of
 
 
@@ -28,6 +28,7 @@ def assemble(
     composer: Composer,
     experiment: Experiment,
     phases: Sequence[Phase],
+    collector: Collector,
     reporters: Sequence[Reporter],
 ) -> Parts:
     """One choice for every seam, as the configuration says.
@@ -40,10 +41,15 @@ def assemble(
         phases=phases,
         workload=workload,
         launcher=_launcher(composer, workload),
-        collector=NativeCollector(names_of_metrics(composer)),
+        collector=collector,
         oracle=SymptomOracle(experiment.metric),
         reporters=reporters,
     )
+
+
+def collector_of(config: Mapping[str, Any]) -> Collector:
+    """Reads run directories with the metric names of a configuration, or a journal's copy of it."""
+    return NativeCollector({theirs: canonical for canonical, theirs in config["metrics"].items()})
 
 
 def planner_of(config: Any) -> Planner:

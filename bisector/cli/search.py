@@ -1,6 +1,7 @@
 """From a parsed experiment to its verdict: open the session, run the phases, report."""
 
 import argparse
+import json
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -9,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from bisector.cli.assemble import assemble
+from bisector.cli.assemble import assemble, collector_of
 from bisector.cli.given import Given, home_of, writable
 from bisector.cli.opening import open_session, opened
 from bisector.cli.preflight import preflight
-from bisector.cli.reporters import reporters_of
+from bisector.cli.reporters import places_of, reporters_of
 from bisector.cli.tracking import check_tracking
 from bisector.config.compose import Composer
 from bisector.journal import Journal
@@ -21,6 +22,8 @@ from bisector.model.experiment import Experiment
 from bisector.model.session import Session, Suspect
 from bisector.orchestrator import Orchestrator, Parts
 from bisector.plan.phases import Phase
+from bisector.report.as_json import as_json
+from bisector.report.summary import summarise
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +53,16 @@ def search(args: argparse.Namespace, what: Search) -> int:
     try:
         if not session.launched:
             check_tracking(what.composer)
-        reporters = reporters_of(args, what.given, home, what.rank)
-        parts = assemble(what.composer, what.experiment, what.phases, reporters)
-        return _finish(_drive(session, parts, journal, home), parts)
+        collector = collector_of(event.config)
+        reporters = reporters_of(args, what.given, home, what.rank, collector)
+        parts = assemble(what.composer, what.experiment, what.phases, collector, reporters)
+        session = _drive(session, parts, journal, home)
+        for reporter in parts.reporters:
+            reporter.close(session)
+        if args.json:
+            summary = summarise(session, what.rank(session), places=places_of(what.given, home))
+            print(json.dumps(as_json(summary), indent=1))
+        return _exit_code(session)
     finally:
         journal.release()
 
@@ -68,9 +78,7 @@ def _drive(session: Session, parts: Parts, journal: Journal, home: Path) -> Sess
         return orchestrator.run()
 
 
-def _finish(session: Session, parts: Parts) -> int:
-    for reporter in parts.reporters:
-        reporter.close(session)
+def _exit_code(session: Session) -> int:
     if session.conclusion is None:
         sys.stderr.write("bisect: stopped; the same command goes on where it left off\n")
         return 130

@@ -31,6 +31,11 @@ from bisector.model.experiment import (
 
 E = TypeVar("E", bound=StrEnum)
 
+TRAINED = ("recipe", "workload", "seed", "additions")
+"""Keys of the configuration that decide what a run does."""
+JUDGED = ("metrics", "judge")
+"""Keys that decide what is made of it."""
+
 
 def parse_experiment(composer: Composer) -> Experiment:
     """The frozen experiment that a configuration describes.
@@ -39,6 +44,7 @@ def parse_experiment(composer: Composer) -> Experiment:
         ConfigError: a value is out of range, a name is unknown, or additions contradict each other.
     """
     cfg = typed(composer)
+    _check_signals(composer, cfg)
     additions = tuple(_addition(composer, str(n), a) for n, a in cfg.additions.items())
     _check_names(composer, additions)
     return Experiment(
@@ -68,25 +74,17 @@ def typed(composer: Composer) -> ExperimentConf:
     return cfg
 
 
-def names_of_metrics(composer: Composer) -> dict[str, str]:
-    """The user's metric name -> the canonical signal.
-
-    Raises:
-        ConfigError: a key of `metrics` is not a canonical signal.
-    """
-    names = {}
-    for canonical, theirs in typed(composer).metrics.items():
+def _check_signals(composer: Composer, cfg: ExperimentConf) -> None:
+    for canonical in cfg.metrics:
         if canonical not in set(Signal):
             raise _wrong(composer, f"metrics.{canonical}", "a canonical signal", set(Signal))
-        names[theirs] = canonical
-    return names
 
 
 def fingerprint(composer: Composer, experiment: Experiment) -> str:
     """Hash of what makes two searches the same one: not the budget, nor where it runs."""
     plain = OmegaConf.to_container(composer.base, resolve=False)
     assert isinstance(plain, dict)
-    kept = {k: plain[k] for k in ("recipe", "workload", "seed", "metrics", "judge", "additions")}
+    kept = {k: plain[k] for k in (*TRAINED, *JUDGED)}
     lr = experiment.lr and (experiment.lr.key, experiment.lr.value)
     text = json.dumps([experiment.name, lr, kept, str(experiment.sweep)], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
