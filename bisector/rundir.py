@@ -2,7 +2,8 @@
 
 job.json       what to run, and its limits (written before launch)
 config.yaml    the resolved configuration
-metrics.jsonl  one {"step", "name", "value"} per line; NaN and Infinity are written as such
+metrics.jsonl  one {"step", "name", "value", "at"} per line; NaN and Infinity are written as
+               such; `at`, in seconds since the epoch, may be missing
 log.txt        stdout and stderr
 facts.json     single numbers about the run, e.g. {"planned_steps": 450}
 process.json   the process that looks after the run, on the machine where it runs

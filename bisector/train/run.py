@@ -2,6 +2,7 @@
 
 import json
 import signal
+import time
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -27,8 +28,9 @@ class Run:
 
     def log(self, step: int, **values: float | torch.Tensor) -> None:
         """Record metrics at a step, flushed at once; NaN and infinities are recorded as such."""
+        at = round(time.time(), 3)
         for name, value in values.items():
-            line = {"step": step, "name": name, "value": float(value)}
+            line = {"step": step, "name": name, "value": float(value), "at": at}
             self._metrics.write(json.dumps(line) + "\n")
 
     def facts(self, **values: float | str) -> None:
