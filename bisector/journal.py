@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -24,6 +25,9 @@ _EVENTS: dict[str, type[Event]] = {
     c.__name__: c
     for c in (events.Opened, events.Launched, events.Judged, events.Accused, events.Concluded)
 }
+
+_LOCK = "lock"
+_ATTEMPTS = 5
 
 
 class Journal:
@@ -86,17 +90,13 @@ class Journal:
             JournalError: another process holds the session; the message names it.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        lock = (self.path.parent / "lock").open("a+", encoding="utf-8")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            holder = lock.read().strip() or "another process"
+        lock = (self.path.parent / _LOCK).open("a+", encoding="utf-8")
+        if not _taken(lock):
             lock.close()
             raise JournalError(
-                f"{self.path.parent} is being searched by {holder}.",
+                f"{self.path.parent} is being searched by {self.holder() or 'another process'}.",
                 hint="Watch it with `bisect status`, or wait for it to end.",
-            ) from None
+            )
         lock.truncate(0)
         lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         lock.flush()
@@ -107,6 +107,19 @@ class Journal:
         if self._lock:
             self._lock.close()
             self._lock = None
+
+    def holder(self) -> str | None:
+        """Who is writing now, in words; None: nobody is. For readers, who never write."""
+        try:
+            lock = (self.path.parent / _LOCK).open(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return lock.read().strip() or "another process"
+        return None
 
     def _event(self, number: int, line: str) -> Event:
         try:
@@ -122,6 +135,18 @@ class Journal:
             f"{self.path}:{number} is not an event of this version ({why}).",
             hint=f"Go back to the last good event with `{keep}` and run again, or start over with --fresh.",
         )
+
+
+def _taken(lock: IO[str]) -> bool:
+    """Whether the lock is ours now; who only asks for the holder has it for an instant."""
+    for _ in range(_ATTEMPTS):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.02)
+        else:
+            return True
+    return False
 
 
 def _sync_folder(folder: Path) -> None:

@@ -2,9 +2,11 @@
 
 import argparse
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from bisector.config.compose import Composer
 from bisector.errors import ConfigError
 from bisector.journal import Journal
 from bisector.model.session import Session
@@ -68,23 +70,36 @@ def home_of(out: Path, name: str) -> Path:
     return out / name
 
 
+def check_place(home: Path) -> None:
+    """See that the folder is there or can be made; nothing is made.
+
+    Raises:
+        ConfigError: it cannot be made, or not be written into.
+    """
+    there = next(p for p in (home, *home.absolute().parents) if p.exists())
+    if not there.is_dir():
+        raise _no_place(home, f"be made: {there} is not a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise _no_place(home, f"be written: {there} lets nobody write")
+
+
 def writable(home: Path) -> None:
     """Make the folder.
 
     Raises:
         ConfigError: it cannot be made, or not be written into.
     """
+    check_place(home)
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as e:
-        raise ConfigError(
-            f"The output folder {home} cannot be made ({e.strerror}).",
-            hint="Name another with --out DIR.",
-        ) from None
-    if not os.access(home, os.W_OK):
-        raise ConfigError(
-            f"The output folder {home} cannot be written.", hint="Name another with --out DIR."
-        )
+        raise _no_place(home, f"be made: {e.strerror}") from None
+
+
+def _no_place(home: Path, why: str) -> ConfigError:
+    return ConfigError(
+        f"The output folder {home} cannot {why}.", hint="Name another with --out DIR."
+    )
 
 
 def recorded(given: Given) -> tuple[Path, Session]:
@@ -94,6 +109,8 @@ def recorded(given: Given) -> tuple[Path, Session]:
         ConfigError: there is none.
     """
     home = home_of(given.out, given.name)
+    if not (home / JOURNAL).exists():
+        home = home_of(given.out, _configured_name(given))
     session = Journal(home / JOURNAL).load()
     if session is None:
         known = sorted(p.parent.name for p in given.out.glob(f"*/{JOURNAL}"))
@@ -104,3 +121,11 @@ def recorded(given: Given) -> tuple[Path, Session]:
             else f"Begin with `bisect run conf={given.conf}`.",
         )
     return home, session
+
+
+def _configured_name(given: Given) -> str:
+    """The name that the experiment's file gives itself; the file's own if it cannot be read."""
+    with suppress(ConfigError):
+        named = Composer(given.conf, given.overrides, given.folder).base.get("name")
+        return str(named or given.name)
+    return given.name

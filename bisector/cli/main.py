@@ -72,10 +72,11 @@ def _add(sub: argparse.ArgumentParser, verb: str) -> None:
     )
     sub.add_argument("--conf-dir", type=Path, help="folder of your configurations (default: conf)")
     sub.add_argument("--json", action="store_true", help="for machines: JSON on standard output")
-    if verb in ("run", "sweep"):
+    if verb in ("run", "sweep", "plan"):
         sub.add_argument(
             "--fresh", action="store_true", help="start over; the old search is kept aside"
         )
+    if verb in ("run", "sweep"):
         sub.add_argument("--plain", action="store_true", help="plain lines, no live view")
     if verb == "report":
         sub.add_argument("--md", action="store_true", help="print it as Markdown instead")

@@ -8,11 +8,12 @@ from omegaconf import OmegaConf
 
 from bisector import __version__
 from bisector.config.compose import Composer
-from bisector.config.parse import fingerprint
+from bisector.config.parse import JUDGED, TRAINED, fingerprint
 from bisector.errors import JournalError
 from bisector.journal import Journal
 from bisector.model.experiment import Experiment
 from bisector.model.session import Opened, Session
+from bisector.model.verdict import Outcome
 from bisector.orchestrator import now
 from bisector.rundir import JOURNAL
 
@@ -43,23 +44,40 @@ def open_session(home: Path, event: Opened, *, fresh: bool) -> tuple[Journal, Se
     if session is None:
         journal.append(event)
         return journal, Session(event.experiment, (event,))
-    return journal, _go_on(journal, session, event)
+    going_on = continued(session, event, home)
+    if going_on is not session:
+        journal.append(event)
+    return journal, going_on
 
 
-def _go_on(journal: Journal, session: Session, event: Opened) -> Session:
+def continued(session: Session, event: Opened, home: Path) -> Session:
+    """The session in `home`, gone on with under the terms of `event`, where these are new.
+
+    Raises:
+        JournalError: its runs say nothing about the experiment that is asked for now.
+    """
     last = next(e for e in reversed(session.events) if isinstance(e, Opened))
-    if last.fingerprint != event.fingerprint and session.judged:
-        differs = sorted(
-            k for k in event.config if event.config[k] != last.config.get(k) and k != "budget"
-        )
-        raise JournalError(
-            f"{journal.path.parent} holds a search of something else: {', '.join(differs) or 'the learning rate'} changed since.",
-            hint="Give this one a name (name=...), or start over with --fresh (the old one is kept).",
-        )
-    if last.config == event.config:
-        return session
-    journal.append(event)
-    return Session(event.experiment, (*session.events, event))
+    if last.fingerprint != event.fingerprint and session.launched:
+        _check_same(session, last, event, home)
+    return (
+        session
+        if last.config == event.config
+        else Session(event.experiment, (*session.events, event))
+    )
+
+
+def _check_same(session: Session, last: Opened, event: Opened, home: Path) -> None:
+    differs = [k for k in (*TRAINED, *JUDGED) if event.config.get(k) != last.config.get(k)]
+    resolved = any(e.verdict.outcome is not Outcome.UNRESOLVED for e in session.judged)
+    # Runs that nobody has judged yet can still be judged in another way.
+    if differs and set(differs) <= set(JUDGED) and not resolved:
+        return
+    terms = ("lr", "sweep")
+    differs += [t for t in terms if getattr(event.experiment, t) != getattr(last.experiment, t)]
+    raise JournalError(
+        f"{home} holds a search of something else: {', '.join(differs) or 'bisect itself'} changed since.",
+        hint="Give this one a name (name=...), or start over with --fresh (the old one is kept).",
+    )
 
 
 def set_aside(home: Path) -> None:

@@ -11,10 +11,19 @@ from bisector.config.parse import check_additions, parse_experiment
 
 def main(args: argparse.Namespace) -> int:
     """Exit code 0 when the search is concluded, 1 when its budget ran out first."""
+    return search(args, asked(args))
+
+
+def asked(args: argparse.Namespace) -> Search:
+    """The search that a command line asks for, its configuration checked whole.
+
+    Raises:
+        ConfigError: something of it cannot be used as written.
+    """
     given = Given.of(args)
     composer = Composer(given.conf, given.overrides, given.folder)
     experiment = parse_experiment(composer)
     if composer.base.recipe is not None:
         check_additions(composer, experiment)
     planner = planner_of(composer.base.planner)
-    return search(args, Search(given, composer, experiment, search_phases(planner), planner.rank))
+    return Search(given, composer, experiment, search_phases(planner), planner.rank)
