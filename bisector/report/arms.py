@@ -8,8 +8,10 @@ from statistics import fmean, stdev
 from bisector.model.experiment import Experiment
 from bisector.model.session import Judged, Session
 from bisector.model.trial import Arm, Purpose
-from bisector.model.verdict import Outcome, Signature
+from bisector.model.verdict import Outcome, Signature, Symptom
 from bisector.report.wording import clean, count, label, listed, name, names, number, scale
+
+_WORSE = Symptom.WORSE.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +52,12 @@ def said(row: ArmRow, metric: str) -> str:
     if not row.resolved:
         return "could not be judged"
     verb, part = ("broke", row.broken) if row.broken else ("trained", row.healthy)
-    numbers = [row.symptom] if row.symptom else []
+    harmed = row.broken > 0 and row.harm is not None and row.harm > 0
+    # "Worse" is said with its number, below.
+    numbers = [row.symptom] if row.symptom and not (harmed and row.symptom == _WORSE) else []
     if row.score is not None:
         numbers += [f"{clean(metric)} {number(row.score)}"]
-    if row.broken and row.harm is not None and row.harm > 0:
+    if harmed:
         numbers += [f"{number(row.harm)} worse than the baseline"]
     shown = f" ({', '.join(numbers)})" if numbers else ""
     return f"{verb} in {part} of {count(row.resolved, 'run')}{shown}"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bisector.model.session import Judged, Session, Suspect
-from bisector.report.beliefs import Belief, beliefs
+from bisector.report.beliefs import Belief, beliefs, leading
 from bisector.report.wording import percent
 
 _POINTS = 48
@@ -48,7 +48,7 @@ def history(
 def courses(past: Sequence[Sequence[Suspect]], ranked: Sequence[Suspect]) -> tuple[Course, ...]:
     """The explanations that are likeliest now, with what was thought of them before."""
     told = [{b.label: b.probability for b in beliefs(then)} for then in past]
-    return tuple(_course(b, told) for b in beliefs(ranked)[:_SHOWN])
+    return tuple(_course(b, told) for b in leading(beliefs(ranked), _SHOWN))
 
 
 def _course(belief: Belief, told: Sequence[dict[str, float]]) -> Course:

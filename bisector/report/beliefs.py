@@ -9,6 +9,8 @@ from bisector.report.wording import label, listed, name, names
 CLEARED = 0.05
 """An addition is called cleared when it has a part in no more than this share of the belief."""
 
+_SHOWN = 0.005
+
 
 @dataclass(frozen=True, slots=True)
 class Belief:
@@ -28,6 +30,17 @@ def beliefs(ranked: Iterable[Suspect]) -> tuple[Belief, ...]:
     return tuple(
         Belief(_label(s), _phrase(s), s.culprits, s.probability, s.cumulative) for s in ranked
     )
+
+
+def leading(told: Sequence[Belief], most: int) -> tuple[Belief, ...]:
+    """The first `most` that are probable enough to be shown; the first of all in any case."""
+    return tuple(b for i, b in enumerate(told[:most]) if i == 0 or b.probability >= _SHOWN)
+
+
+def stands_out(told: Sequence[Belief]) -> bool:
+    """Whether the first explanation is clearly likelier than the second."""
+    clearly = 1.2
+    return bool(told) and (len(told) == 1 or told[0].probability > clearly * told[1].probability)
 
 
 def cleared(everyone: frozenset[str], ranked: Sequence[Suspect]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from bisector.model.experiment import Direction
 from bisector.model.session import Concluded, LrEffect, LrVerdict, Ruling
 from bisector.model.trial import Arm, Purpose
 from bisector.report.arms import said
-from bisector.report.beliefs import CLEARED
+from bisector.report.beliefs import CLEARED, leading, stands_out
 from bisector.report.reading import Reading
 from bisector.report.wording import (
     capital,
@@ -141,6 +141,8 @@ def _who(end: Concluded) -> str:
 def _likeliest(read: Reading) -> str:
     if not read.beliefs:
         return ""
+    if not stands_out(read.beliefs):
+        return "; no explanation stands out"
     top = read.beliefs[0]
     return f"; likeliest is {top.phrase} ({percent(top.probability)})"
 
@@ -182,7 +184,7 @@ def _because(end: Concluded) -> str:
 def _belief(read: Reading) -> list[str]:
     told = []
     if read.beliefs:
-        top = [f"{b.phrase} ({percent(b.probability)})" for b in read.beliefs[:_SHOWN]]
+        top = [f"{b.phrase} ({percent(b.probability)})" for b in leading(read.beliefs, _SHOWN)]
         told += [f"Likeliest: {'; '.join(top)}."]
     if read.cleared:
         told += [f"Ruled out (at most {100 * CLEARED:.0f} % each): {names(read.cleared)}."]

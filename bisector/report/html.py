@@ -89,7 +89,7 @@ def render(
             search=search_picture(session),
             curves=curve_pictures(session, evidence),
             courses=courses(past, ranked),
-            runs=[_run(session, summary, e) for e in session.judged],
+            runs=[_run(session, summary, e) for e in _by_number(session)],
             additions=[
                 (a, overrides(session.experiment, [a.name])) for a in session.experiment.additions
             ],
@@ -133,6 +133,10 @@ def _tone(summary: Summary) -> str:
     if not summary.decided:
         return "open"
     return "bad" if summary.culprits or summary.ruling == "baseline-broken" else "good"
+
+
+def _by_number(session: Session) -> list[Judged]:
+    return sorted(session.judged, key=lambda e: e.trial.number)
 
 
 def _run(session: Session, summary: Summary, event: Judged) -> RunRow:

@@ -137,7 +137,7 @@ def _cost(cost: Cost) -> list[str]:
         saved = f"{count(cost.steps_saved, 'step')} (about {duration(cost.seconds_saved)})"
         said.append(f"Stopping {count(cost.early, 'run')} early saved {saved}.")
     if cost.retries:
-        said.append(f"{count(cost.retries, 'run')} had to be run again.")
+        said.append(f"{count(cost.retries, 'run')} of them lost: killed, cancelled or cut off.")
     return said
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from bisector.report.arms import ArmRow
+from bisector.report.beliefs import leading
 from bisector.report.summary import Summary
 from bisector.report.wording import count, duration, number, percent
 
@@ -92,7 +93,7 @@ def _belief(summary: Summary) -> str:
     if not summary.beliefs:
         return ""
     shown = 5
-    rows = [[code(b.label), percent(b.probability)] for b in summary.beliefs[:shown]]
+    rows = [[code(b.label), percent(b.probability)] for b in leading(summary.beliefs, shown)]
     return f"### Belief\n\n{_table(['explanation', 'probability'], rows)}"
 
 

@@ -11,7 +11,7 @@ from bisector.model.session import Judged, Launched, Session, Suspect
 from bisector.model.trial import Purpose
 from bisector.model.verdict import Outcome
 from bisector.report.arms import arm_name
-from bisector.report.beliefs import beliefs
+from bisector.report.beliefs import beliefs, leading
 from bisector.report.estimate import Left
 from bisector.report.sparkline import bar, sparkline
 from bisector.report.wording import clean, count, duration, elide, number, percent
@@ -98,7 +98,7 @@ def _rounded(seconds: float) -> str:
 
 
 def _belief(picture: Picture, frame: Frame) -> list[Text]:
-    top = [b for b in beliefs(picture.ranked) if b.probability >= 0.005][:_SUSPECTS]
+    top = leading(beliefs(picture.ranked), _SUSPECTS)
     if not top:
         return []
     tail = 8

@@ -79,7 +79,7 @@ class SearchPicture:
 
 
 def search_picture(session: Session) -> SearchPicture:
-    """The picture of all judged runs, in order."""
+    """The picture of all judged runs, in the order of their launch."""
     experiment = session.experiment
     blamed = _blamed(session)
     order = sorted(experiment.additions, key=lambda a: list(Kind).index(a.kind))
@@ -93,7 +93,8 @@ def search_picture(session: Session) -> SearchPicture:
     low, high = min(scores, default=0.0), max(scores, default=1.0)
     axis = _Axis(low, high, *plot)
     at = {c.name: c.x for c in columns}
-    rows = tuple(_row(experiment, e, i, top, at, axis) for i, e in enumerate(session.judged))
+    runs = sorted(session.judged, key=lambda e: e.trial.number)
+    rows = tuple(_row(experiment, e, i, top, at, axis) for i, e in enumerate(runs))
     broken = sum(r.outcome is Outcome.BROKEN for r in rows)
     noted = any(r.note for r in rows)
     return SearchPicture(

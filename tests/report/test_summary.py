@@ -249,3 +249,20 @@ def test_a_larger_budget_is_offered_in_proportion() -> None:
     rs.opening(script)
     script.conclude(Ruling.INCONCLUSIVE)
     assert told(script).steps[0].paste.endswith(" budget.trials=14")
+
+
+def test_nobody_is_called_likeliest_while_nobody_stands_out() -> None:
+    script = rs.Script()
+    rs.opening(script)
+    even = tuple(Suspect((rs.some(n),), 0.1) for n in rs.NAMES)
+    assert told(script, ranked=even).sentence == (
+        "No verdict yet after 4 runs; no explanation stands out."
+    )
+
+
+def test_harm_is_not_said_twice_where_the_symptom_is_the_harm() -> None:
+    script = rs.Script()
+    rs.opening(script, rs.broke(0.1, Symptom.WORSE))
+    assert "Everything on broke in 1 of 1 run (score 0.1000, 0.8763 worse than the baseline)." in (
+        told(script).reasons
+    )
