@@ -10,7 +10,6 @@ status=0
 .venv/bin/bisect run conf=digits "$@" || status=$?
 if [ "$status" -le 1 ]; then
   echo
-  echo "The report again: .venv/bin/bisect report conf=digits"
-  echo "Every run in MLflow: .venv/bin/bisect ui conf=digits"
+  echo "Here \`bisect\` is .venv/bin/bisect. See every run in MLflow: .venv/bin/bisect ui conf=digits"
 fi
 exit "$status"
