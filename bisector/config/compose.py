@@ -7,6 +7,7 @@ could type after `bisect run conf=NAME`. The Compose API is used rather than
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from copy import deepcopy
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -49,6 +50,7 @@ class Composer:
     folder: Path | None = None
     """The user's configuration folder; None: `conf` in the working directory."""
     _base: DictConfig | None = field(default=None, repr=False)
+    _recipes: dict[tuple[str, ...], dict[str, Any]] = field(default_factory=dict, repr=False)
 
     @property
     def path(self) -> Path:
@@ -93,6 +95,13 @@ class Composer:
         Raises:
             ConfigError: an override does not compose, or leaves a value missing.
         """
+        key = tuple(overrides)
+        if key not in self._recipes:
+            # Composing takes Hydra a twentieth of a second, and an arm has many seeds.
+            self._recipes[key] = self._resolved(key, what)
+        return deepcopy(self._recipes[key])
+
+    def _resolved(self, overrides: tuple[str, ...], what: str) -> dict[str, Any]:
         config = self._compose(overrides, what=what) if overrides else self.base
         try:
             plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)

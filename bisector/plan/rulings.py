@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from scipy.stats import binom
+from scipy.special import bdtr, bdtrc
 
 from bisector.model.session import (
     Accused,
@@ -65,7 +65,7 @@ def chance_of_passing(count: int) -> float:
 def repeats_needed(rate: float, confidence: float) -> int:
     """The smallest odd number of seeds whose majority is right this often, given a failure rate."""
     count = 1
-    while binom.sf(count // 2, count, rate) > 1 - confidence and count < 999:
+    while bdtrc(count // 2, count, rate) > 1 - confidence and count < 999:
         count += 2
     return count
 
@@ -115,7 +115,7 @@ def _class(suspect: Suspect, lr: tuple[LrVerdict, ...]) -> Ruling:
 def _beta_above_half(share: float, runs: Sequence[Judged]) -> float:
     """Posterior probability, from a uniform prior, that more than half of all seeds break."""
     broken = round(share * len(runs))
-    return float(1 - binom.sf(broken, len(runs) + 1, 0.5))
+    return float(bdtr(broken, len(runs) + 1, 0.5))
 
 
 def _of(share: float, runs: Sequence[Judged]) -> str:
