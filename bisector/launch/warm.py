@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -45,6 +46,8 @@ def main(channel: int, modules: Sequence[str]) -> None:
     if modules and not fork_safe():
         # Once more, without what spoilt it; the channel was inherited and is so again.
         os.execv(sys.executable, [sys.executable, "-P", "-m", __spec__.name, str(channel)])
+    for finalizer in tuple(weakref.finalize._registry):  # type: ignore[attr-defined]
+        finalizer.atexit = False  # What the server holds is not a job's to clear away.
     gc.collect()
     gc.freeze()  # Pages that the collector does not write stay shared with every fork.
     job = serve(socket.socket(fileno=channel), launcher)

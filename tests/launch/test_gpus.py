@@ -1,0 +1,115 @@
+"""Which GPU a job gets, with a driver that is not there."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bisector.launch.gpus import select
+
+PRESENT = ("GPU-0aaa", "GPU-1aaa", "GPU-2aaa", "GPU-3aaa")
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        ("", ()),
+        ("2,0", ("GPU-2aaa", "GPU-0aaa")),
+        ("0,-1,2", ("GPU-0aaa",)),
+        ("1,9,2", ("GPU-1aaa",)),
+        ("GPU-3, GPU-0aaa", ("GPU-3aaa", "GPU-0aaa")),
+        ("GPU-", ()),
+        ("MIG-5c1", ("MIG-5c1",)),
+    ],
+)
+def test_names_mean_what_cuda_takes_them_for(names, chosen):
+    assert select(names, PRESENT) == chosen
+
+
+def on_four_gpus(code, **env):
+    """The JSON that `code` prints on a machine with four GPUs."""
+    preamble = (
+        "import json, sys, tempfile; from pathlib import Path\n"
+        "from bisector.errors import LaunchError\n"
+        "from bisector.launch.local import LocalLauncher\n"
+        "from bisector.ports import Job, Limits\n"
+        "def start(launcher, gpus=0):\n"
+        "    rundir = Path(tempfile.mkdtemp())\n"
+        "    sleep = (sys.executable, '-c', 'import time; time.sleep(60)')\n"
+        "    handle = launcher.submit(Job(sleep, rundir, limits=Limits(gpus=gpus)))\n"
+        "    handles.append(handle)\n"
+        "    return json.loads((rundir / 'job.json').read_text())['env']['CUDA_VISIBLE_DEVICES']\n"
+        "handles = []\n"
+        "def done(value): launcher.cancel(handles); print(json.dumps(value))\n"
+    )
+    fake = str(Path(__file__).parent / "probes" / "fake_nvml")
+    env = {**os.environ, "PYTHONPATH": fake, **env}
+    argv = [sys.executable, "-c", preamble + code]
+    return json.loads(subprocess.check_output(argv, env=env, text=True))
+
+
+def test_each_job_gets_a_free_gpu_of_its_own():
+    code = """
+launcher = LocalLauncher(warm=False)
+seen = [launcher.free_slots(), start(launcher), start(launcher), launcher.free_slots()]
+launcher.cancel(handles[:1])
+done([*seen, launcher.free_slots(), start(launcher)])
+"""
+    free, first, second, left, after, third = on_four_gpus(code, FAKE_BUSY="1")
+    assert (free, left, after) == (3, 1, 2)
+    assert (first, second) == ("GPU-0aaa", "GPU-2aaa")
+    assert third == "GPU-0aaa"
+
+
+def test_only_visible_gpus_are_used():
+    code = "launcher = LocalLauncher(warm=False); done([launcher.free_slots(), start(launcher)])"
+    assert on_four_gpus(code, CUDA_VISIBLE_DEVICES="3,2") == [2, "GPU-3aaa"]
+
+
+def test_a_job_may_need_several():
+    code = """
+launcher = LocalLauncher(warm=False, gpus_per_job=2)
+done([launcher.free_slots(), start(launcher, gpus=2), launcher.free_slots(), start(launcher)])
+"""
+    assert on_four_gpus(code) == [2, "GPU-0aaa,GPU-1aaa", 1, "GPU-2aaa,GPU-3aaa"]
+
+
+def test_more_slots_than_gpus_share_them_evenly():
+    code = """
+launcher = LocalLauncher(warm=False, gpus="0,1", slots=4)
+done([launcher.free_slots(), *(start(launcher)[4] for _ in range(4)), launcher.free_slots()])
+"""
+    assert on_four_gpus(code, FAKE_BUSY="01") == [4, "0", "1", "0", "1", 0]
+
+
+def test_adopted_jobs_keep_their_gpus():
+    code = """
+launcher = LocalLauncher(warm=False); start(launcher)
+launcher = LocalLauncher(warm=False); launcher.poll(handles)
+done([launcher.free_slots(), start(launcher)])
+"""
+    assert on_four_gpus(code) == [3, "GPU-1aaa"]
+
+
+def test_a_machine_whose_gpus_are_all_taken_is_refused_with_a_hint():
+    code = """
+launcher = LocalLauncher(warm=False)
+try: launcher.free_slots()
+except LaunchError as e: done([str(e), e.hint])
+"""
+    said, hint = on_four_gpus(code, FAKE_BUSY="0123")
+    assert "in use by others" in said
+    assert "launcher.gpus=" in hint
+
+
+def test_a_search_may_be_told_to_stay_off_the_gpus():
+    code = "launcher = LocalLauncher(warm=False, gpus='none', slots=1); done([launcher.free_slots(), start(launcher)])"
+    assert on_four_gpus(code) == [1, ""]
+
+
+def test_without_a_driver_jobs_run_on_the_cpu():
+    code = "launcher = LocalLauncher(warm=False, slots=3); done(launcher.free_slots())"
+    assert on_four_gpus(code, FAKE_NO_DRIVER="1") == 3
