@@ -18,6 +18,10 @@ from bisector.plan.phases import Phase, conclude, confirm, isolate, reproduce, s
 from bisector.ports import Collector, Launcher, Limits, Planner, Reporter, Workload
 from bisector.workload.function import FunctionWorkload, modules_of
 
+MOST_FALSE_ALARMS = 0.05
+"""Share of healthy runs that may be called broken, however little confidence is asked for:
+planners begin by expecting no more."""
+
 
 def search_phases(planner: Planner) -> tuple[Phase, ...]:
     """The search, in the order in which its questions depend on each other."""
@@ -42,7 +46,11 @@ def assemble(
         workload=workload,
         launcher=_launcher(composer, workload),
         collector=collector,
-        oracle=SymptomOracle(experiment.metric),
+        oracle=SymptomOracle(
+            experiment.metric,
+            alpha=min(MOST_FALSE_ALARMS, 1 - experiment.budget.confidence),
+            patience=typed(composer).judge.patience,
+        ),
         reporters=reporters,
     )
 

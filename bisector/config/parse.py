@@ -86,7 +86,9 @@ def fingerprint(composer: Composer, experiment: Experiment) -> str:
     assert isinstance(plain, dict)
     kept = {k: plain[k] for k in (*TRAINED, *JUDGED)}
     lr = experiment.lr and (experiment.lr.key, experiment.lr.value)
-    text = json.dumps([experiment.name, lr, kept, str(experiment.sweep)], sort_keys=True, default=str)
+    text = json.dumps(
+        [experiment.name, lr, kept, str(experiment.sweep)], sort_keys=True, default=str
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -216,6 +218,8 @@ def _metric(composer: Composer, cfg: ExperimentConf) -> Metric:
         raise _range(composer, "judge.min_effect", j.min_effect, "a number of at least 0")
     if j.last < 1:
         raise _range(composer, "judge.last", j.last, "at least 1")
+    if not j.patience >= 1:
+        raise _range(composer, "judge.patience", j.patience, "at least 1")
     return Metric(
         name=j.metric,
         direction=_choice(composer, "judge.direction", Direction, j.direction),

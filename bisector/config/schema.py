@@ -31,13 +31,16 @@ class BudgetConf:
 
 @dataclass
 class JudgeConf:
-    """What decides whether a run is broken. Fields as in `model.experiment.Metric`."""
+    """What decides whether a run is broken. Other fields as in `model.experiment.Metric`."""
 
     metric: str = "score"
     direction: str = "maximize"
     min_effect: float = 0.02
     min_effect_sd: float = 0.0
     last: int = 1
+    patience: float = 3.0
+    """How many times slower than the baseline a healthy run may learn: a run that falls short of
+    that is stopped before its end. .inf: only a run whose loss is not finite is."""
 
 
 @dataclass

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 
-from bisector.judge.noise import Noise, learn
+from bisector.judge.early import EarlyStop, known_broken
+from bisector.judge.noise import Noise, learn, sampling_floor
 from bisector.judge.symptoms import SYMPTOMS, not_finite, value_of
 from bisector.model.evidence import Evidence, Exit
 from bisector.model.experiment import Metric
@@ -13,12 +14,21 @@ from bisector.model.verdict import Outcome, Verdict
 RETRIED = {Exit.KILLED, Exit.VANISHED, Exit.ENVIRONMENT, Exit.CANCELLED, Exit.RUNNING}
 """Ends that say something about the machine and nothing about the arm."""
 
+EARLY_SHARE = 0.2
+"""Share of the false alarms allowed that may be spent before a run's end. Most is kept for
+the end, where faults are mildest: a run that can be stopped early is far beyond any line."""
+
 
 @dataclass(frozen=True, slots=True)
 class SymptomOracle:
     """Broken at the first symptom that shows; healthy when none does."""
 
     metric: Metric
+    alpha: float = 0.01
+    """Share of healthy runs that may be called broken, early or at their end."""
+    patience: float = 3.0
+    """How many times slower than the baseline a healthy run may learn before it is stopped;
+    infinite: only what is not finite is stopped."""
 
     def judge(self, evidence: Evidence, baseline: Sequence[Evidence]) -> Verdict:
         """The verdict on a run that has ended; with no baseline it is judged on its own."""
@@ -40,17 +50,22 @@ class SymptomOracle:
         return self._told(next((v for v in looks if v), healthy), evidence)
 
     def glance(self, evidence: Evidence, baseline: Sequence[Evidence]) -> Verdict | None:
-        """Broken as soon as a loss is not finite: no later step can mend it."""
+        """Broken as soon as a loss is not finite, or the sequential test of `early` says so."""
         verdict = not_finite(evidence, self.metric, None)
+        if verdict is None and baseline:
+            rule = EarlyStop(self.alpha * EARLY_SHARE, self.patience)
+            verdict = known_broken(evidence, baseline, self.metric, rule)
         return verdict and replace(self._told(verdict, evidence), early=True)
 
     def _noise(self, baseline: Sequence[Evidence]) -> Noise | None:
         values = [v for e in baseline if (v := value_of(e, self.metric)) is not None]
-        return learn([v for v in values if isfinite(v)], self.metric)
+        finite = [v for v in values if isfinite(v)]
+        floor = sampling_floor(finite, self.metric, _validation_size(baseline))
+        return learn(finite, self.metric, alpha=self.alpha * (1 - EARLY_SHARE), floor=floor)
 
     def _told(self, verdict: Verdict, evidence: Evidence) -> Verdict:
-        """The verdict with the run's own value and how far it got."""
-        value = value_of(evidence, self.metric)
+        """The verdict with how far the run got and, if that was the end, its value."""
+        value = value_of(evidence, self.metric) if evidence.exit is Exit.CLEAN else None
         steps = max((c.steps[-1] for c in evidence.curves.values()), default=0)
         planned = evidence.facts.get("planned_steps", 0)
         return replace(
@@ -59,3 +74,9 @@ class SymptomOracle:
             steps=steps,
             planned=int(planned) if isinstance(planned, int | float) else 0,
         )
+
+
+def _validation_size(baseline: Sequence[Evidence]) -> float:
+    """Samples that the deciding metric is a mean over, where the runs say so (`n_val`); else 0."""
+    sizes = [e.facts.get("n_val") for e in baseline]
+    return min((float(n) for n in sizes if isinstance(n, int | float)), default=0.0)

@@ -22,7 +22,7 @@ def crashed(e: Evidence, metric: Metric, noise: Noise | None) -> Verdict | None:
     """An exception in user code, or a non-zero exit code."""
     if e.exit is not Exit.CRASHED:
         return None
-    signature = crash_signature(e.log_tail)
+    signature = crash_signature(e.log_tail, e.facts.get("code"))
     return _broken(signature, 1.0, f"crashed: {signature.detail or 'no message'}")
 
 
@@ -44,11 +44,10 @@ def out_of_memory(e: Evidence, metric: Metric, noise: Noise | None) -> Verdict |
 
 def not_finite(e: Evidence, metric: Metric, noise: Noise | None) -> Verdict | None:
     """A loss, or the deciding metric, became NaN or infinite."""
-    for name in (*LOSSES, metric.name):
+    for name in dict.fromkeys((*LOSSES, metric.name)):
         curve = e.curves.get(name)
-        if curve is None:
-            continue
-        bad = next((s for s, v in zip(curve.steps, curve.values, strict=True) if not isfinite(v)), None)  # fmt: skip
+        readings = zip(curve.steps, curve.values, strict=True) if curve else ()
+        bad = next((step for step, value in readings if not isfinite(value)), None)
         if bad is not None:
             signature = Signature(Symptom.NOT_FINITE, str(name))
             return _broken(signature, 1.0, f"{name} is not finite at step {bad}")
@@ -81,12 +80,14 @@ def worse(e: Evidence, metric: Metric, noise: Noise | None) -> Verdict | None:
     value = value_of(e, metric)
     if noise is None or value is None:
         return None
-    p = noise.p_broken(value)
+    p, harm = noise.p_broken(value), noise.harm(value)
     said = f"{metric.name} {value:.4g}, baseline {noise.mean:.4g}"
-    if noise.harm(value) <= noise.line:
-        return Verdict(Outcome.HEALTHY, p, score=value, because=said)
-    because = f"{said}: worse by {noise.harm(value):.3g}, more than {noise.line:.3g}"
-    return _broken(Signature(Symptom.WORSE), p, because)
+    if harm > noise.line:
+        because = f"{said}: worse by {harm:.3g}, more than {noise.line:.3g}"
+        return _broken(Signature(Symptom.WORSE), p, because)
+    if harm > 0:
+        said = f"{said}: worse by {harm:.2g} +- {noise.reach(noise.alpha / 2):.2g}, no effect worth acting on"
+    return Verdict(Outcome.HEALTHY, p, because=said)
 
 
 Look = Callable[[Evidence, Metric, Noise | None], Verdict | None]
