@@ -1,10 +1,12 @@
 """The only module that names concrete parts: from configuration to `Parts`."""
 
+import logging
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from typing import Any, cast
 
 from hydra.errors import HydraException
-from hydra.utils import instantiate
+from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from bisector.collect.native import NativeCollector
@@ -16,11 +18,15 @@ from bisector.model.experiment import Experiment
 from bisector.orchestrator import Parts
 from bisector.plan.phases import Phase, conclude, confirm, isolate, reproduce, sweep_lr
 from bisector.ports import Collector, Launcher, Limits, Planner, Reporter, Workload
+from bisector.train.preflight import nearest, reason
 from bisector.workload.function import FunctionWorkload, modules_of
 
 MOST_FALSE_ALARMS = 0.05
 """Share of healthy runs that may be called broken, however little confidence is asked for:
 planners begin by expecting no more."""
+
+# Hydra logs what it raises as well, which would be said twice.
+logging.getLogger("hydra.utils").disabled = True
 
 
 def search_phases(planner: Planner) -> tuple[Phase, ...]:
@@ -83,18 +89,34 @@ def _launcher(composer: Composer, workload: Workload) -> Launcher:
 
 
 def _part(key: str, config: Any, **given: object) -> object:
-    node = config if isinstance(config, DictConfig) else OmegaConf.create(config)
-    if not isinstance(node, DictConfig) or "_target_" not in node:
+    node: object = config if isinstance(config, DictConfig) else OmegaConf.create(config or {})
+    if not isinstance(node, DictConfig) or not node.get("_target_"):
         raise ConfigError(
             f"`{key}` names no `_target_`, so there is no {key} to use.",
             hint=f"Add `{key}: ...` to the defaults list, or write {key}._target_.",
         )
+    target = str(node._target_)
+    try:
+        make = get_object(target)
+    except (ImportError, ValueError) as e:
+        raise _not_there(key, target, e) from None
     try:
         # Given apart, since Hydra would turn the dataclasses among these into plain dicts.
-        make = instantiate(node, _convert_="all", _partial_=True)
-        return make(**given)
+        return instantiate(node, _convert_="all", _partial_=True)(**given)
     except (HydraException, TypeError) as e:
         raise ConfigError(
-            f"`{key}` cannot be made from {node._target_}: {' '.join(str(e).split())}",
-            hint=f"Look at the keys under `{key}`.",
+            f"`{key}` cannot be made from {target}: {' '.join(str(e).split())}.",
+            hint=f"It takes: {', '.join(_settings(make, given)) or 'nothing'}.",
         ) from None
+
+
+def _not_there(key: str, target: str, error: ImportError | ValueError) -> ConfigError:
+    near = nearest(target)
+    return ConfigError(
+        f"{key}._target_ = {target} cannot be imported: {reason(error)}.",
+        hint=f"Did you mean {near}?" if near else "Is the module on the path, and installed here?",
+    )
+
+
+def _settings(make: Any, given: Mapping[str, object]) -> list[str]:
+    return [name for name in signature(make).parameters if name not in given]

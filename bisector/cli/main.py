@@ -8,6 +8,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from bisector import __version__
 from bisector.errors import BisectError, ConfigError
@@ -31,8 +32,8 @@ exit codes: 0 concluded, 1 budget spent without a conclusion, 2 usage or configu
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; the exit code is explained in `--help`."""
-    given, rest = _parser().parse_known_args(argv)
     try:
+        given, rest = _parser().parse_known_args(argv)
         given.words = [*given.words, *_overrides(rest, given.verb)]
         verb = importlib.import_module(f"bisector.cli.{given.verb}")
         return int(verb.main(given))
@@ -50,9 +51,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _broke(e)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with a command line as everything else here does."""
+
+    def error(self, message: str) -> NoReturn:
+        """One line and a hint, in place of the usage."""
+        raise ConfigError(f"{message[:1].upper()}{message[1:]}.", hint=f"See `{self.prog} --help`.")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="bisect",
+        allow_abbrev=False,
         description="Find which addition broke a training run, and why.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -60,7 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"bisect {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for verb, text in VERBS.items():
-        _add(verbs.add_parser(verb, help=text, description=text, epilog=EPILOG), verb)
+        sub = verbs.add_parser(verb, help=text, description=text, epilog=EPILOG, allow_abbrev=False)
+        _add(sub, verb)
     return parser
 
 

@@ -1,5 +1,6 @@
 """Where MLflow keeps the runs, and whether a server that the user named can be reached."""
 
+import re
 import socket
 from urllib.parse import urlparse
 
@@ -12,9 +13,14 @@ def check_tracking(composer: Composer) -> None:
     """Refuse to begin with a tracking server that is not there; a running search would go on.
 
     Raises:
-        ConfigError: `mlflow.tracking_uri` names a server that does not answer.
+        ConfigError: `mlflow.tracking_uri` is no address, or names a server that does not answer.
     """
     mlflow = typed(composer).mlflow
+    if mlflow.enabled and re.match(r"[\w.-]+:\d", mlflow.tracking_uri or ""):
+        raise ConfigError(
+            f"mlflow.tracking_uri is {mlflow.tracking_uri}, which says no protocol.",
+            hint=f"Did you mean http://{mlflow.tracking_uri}?",
+        )
     uri = urlparse(mlflow.tracking_uri or "")
     if not mlflow.enabled or uri.scheme not in ("http", "https"):
         return

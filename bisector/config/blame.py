@@ -9,8 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 
+from hydra.errors import OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
 from bisector.config.schema import ExperimentConf
@@ -19,6 +21,13 @@ from bisector.errors import ConfigError
 _FULL_KEY = re.compile(r"full_key: (\S+)")
 _NO_OPTION = re.compile(r"Could not (?:find|load) '([^']+)'")
 _NO_GROUP = re.compile(r"Could not override '([^']+)'\.\s*No match in the defaults list")
+_NO_NULL = re.compile(r"field '([^']+)' is not Optional")
+_NO_REFERENCE = re.compile(r"Interpolation key '([^']+)' not found")
+_NOISE = re.compile(
+    r"\s*(full_key|object_type|reference_type): ?\S*|\s*(full_key|object_type|reference_type)=\S+"
+    r"|,? ?set env var HYDRA_FULL_ERROR=1 \S.*|See https://hydra\.cc\S* for details"
+    r"|In '[^']+': \w+ raised while composing config:"
+)
 _NO_VALUE = re.compile(r"Value '(.*?)' .*could not be converted to (\w+)")
 _KINDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
 _NO_KEY = re.compile(r"is not in struct|not in '|Could not override|not in the defaults")
@@ -35,13 +44,8 @@ def blame(error: Exception, path: Path, base: DictConfig | None, *, what: str) -
     """
     text = _whole(error)
     where = f"{shown(path)}: {what}: " if what else f"{shown(path)}: "
-    if option := _NO_OPTION.search(text):
-        return _no_option(where, option[1], text)
-    if group := _NO_GROUP.search(text):
-        return ConfigError(
-            f"{where}there is no configuration group `{group[1]}`.",
-            hint="A group is a folder of conf/ that the defaults list names; a value is set with dots: a.b=1.",
-        )
+    if misspelt := _misspelt(error, text, where, path):
+        return misspelt
     key = _FULL_KEY.search(text)
     if key and (value := _NO_VALUE.search(text)):
         return ConfigError(
@@ -50,14 +54,14 @@ def blame(error: Exception, path: Path, base: DictConfig | None, *, what: str) -
         )
     if key and _NO_KEY.search(text):
         return _no_key(where, key[1], base)
-    return ConfigError(where + " ".join(text.split()), hint=_look(path, key))
+    return ConfigError(where + _plain(text, key), hint=_look(path, key))
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """`Did you mean ...?`, or the list of what there is."""
+def nearest(name: str, known: Iterable[str], prefix: str = "") -> str:
+    """`Did you mean ...?`, or the list of what there is; `prefix` makes a name a full key."""
     names = sorted(known)
     if near := get_close_matches(name, names, 1):
-        return f"Did you mean `{near[0]}`?"
+        return f"Did you mean `{prefix}{near[0]}`?"
     return f"There are: {', '.join(names)}." if names else "There are none."
 
 
@@ -66,10 +70,44 @@ def shown(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
+def _misspelt(error: Exception, text: str, where: str, path: Path) -> ConfigError | None:
+    """The error if it is of Hydra's grammar, or of a group or option that is not there."""
+    if isinstance(error, OverrideParseException):
+        return _no_override(error)
+    if "Ambiguous value" in text:
+        return ConfigError(
+            f"{where}it gives several values where a run takes one.",
+            hint="To try them all, `bisect sweep`; a list is written [1,2], text with a comma 'key=\"1,2\"'.",
+        )
+    if option := _NO_OPTION.search(text):
+        return _no_option(where, option[1], text)
+    if group := _NO_GROUP.search(text):
+        return _no_group(where, group[1], path)
+    return None
+
+
 def _whole(error: BaseException) -> str:
     """The error with its causes: Hydra keeps OmegaConf's reason in the cause alone."""
     cause = error.__cause__
     return f"{error} {_whole(cause)}" if cause else str(error)
+
+
+def _plain(text: str, key: re.Match[str] | None) -> str:
+    """The reason in Hydra's words, less what only Hydra's authors can use."""
+    if field := _NO_NULL.search(text):
+        return f"`{field[1]}` cannot be null."
+    if reference := _NO_REFERENCE.search(text):
+        who = f"{key[1]} refers to" if key else "there is a reference to"
+        return f"{who} `{reference[1]}`, which is not there."
+    return " ".join(_NOISE.sub(" ", text).split()).rstrip(".") + "."
+
+
+def _no_override(error: OverrideParseException) -> ConfigError:
+    reason = str(error).splitlines()[0].strip().rstrip(".")
+    return ConfigError(
+        f"Override `{error.override}` cannot be read: {reason}.",
+        hint="Write key=value; a value with =, commas, brackets or blanks is quoted twice: 'key=\"a=b\"'.",
+    )
 
 
 def _no_option(where: str, wanted: str, text: str) -> ConfigError:
@@ -79,8 +117,19 @@ def _no_option(where: str, wanted: str, text: str) -> ConfigError:
         f"{where}there is no `{name}` in the configuration group `{group}`."
         if group
         else f"{where}there is no configuration `{name}`.",
-        hint=nearest(name, filter(None, options)),
+        hint=nearest(name, filter(None, [*options, *([] if group else ["bisect_schema"])])),
     )
+
+
+def _no_group(where: str, group: str, path: Path) -> ConfigError:
+    folders = [f.relative_to(path.parent).as_posix() for f in path.parent.rglob("*/")]
+    near = get_close_matches(group, folders, 1)
+    hint = "A group is a folder of conf/ that the defaults list names; a value is set with dots: a.b=1."
+    if near:
+        hint = f"Did you mean `{near[0]}`?"
+    if group in near:
+        hint = f"It is not in the defaults list of {shown(path)}: add `- {group}: NAME` there."
+    return ConfigError(f"{where}there is no configuration group `{group}`.", hint=hint)
 
 
 def _no_key(where: str, key: str, base: DictConfig | None) -> ConfigError:
@@ -91,7 +140,9 @@ def _no_key(where: str, key: str, base: DictConfig | None) -> ConfigError:
         if key.startswith("recipe")
         else ""
     )
-    return ConfigError(f"{where}there is no key `{key}`.", hint=nearest(name, known) + add)
+    prefix = f"{parent}." if parent else ""
+    hint = nearest(name, known, prefix) + add
+    return ConfigError(f"{where}there is no key `{key}`.", hint=hint)
 
 
 def _look(path: Path, key: re.Match[str] | None) -> str:
@@ -104,7 +155,17 @@ def _keys(parent: str, base: DictConfig | None) -> list[str]:
         return [str(k) for k in node] if isinstance(node, Mapping | DictConfig) else []
     kind: Any = ExperimentConf
     for part in filter(None, parent.split(".")):
-        kind = next((f.type for f in fields(kind) if f.name == part), None)
-        if not is_dataclass(kind):
-            return []
-    return [f.name for f in fields(kind)]
+        kind = _below(kind, part)
+    return [f.name for f in fields(kind)] if is_dataclass(kind) else []
+
+
+def _below(kind: Any, part: str) -> Any:
+    """The type of the part of a typed thing; None: it has no such part."""
+    if get_origin(kind) is dict:
+        return get_args(kind)[1]
+    found = (
+        next((f.type for f in fields(kind) if f.name == part), None) if is_dataclass(kind) else None
+    )
+    if get_origin(found) in (Union, UnionType):
+        return next(a for a in get_args(found) if a is not NoneType)
+    return found

@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
@@ -23,6 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 import bisector
 from bisector.config.blame import blame, shown
 from bisector.config.schema import ExperimentConf
+from bisector.config.shape import check_shape, not_yaml
 from bisector.errors import ConfigError
 
 
@@ -64,7 +66,7 @@ class Composer:
             if (place / f"{self.name}.yaml").is_file():
                 return place / f"{self.name}.yaml"
         known = sorted({p.stem for place in places for p in place.glob("*.yaml")})
-        near = get_close_matches(self.name, known, 1)
+        near = get_close_matches(self.name.rpartition("/")[2], known, 1)
         wanted = (self.folder or Path("conf")) / f"{self.name}.yaml"
         raise ConfigError(
             f"There is no {wanted}, and no experiment of that name comes with bisect.",
@@ -86,6 +88,7 @@ class Composer:
             ConfigError: it does not compose; the message names the file and the key.
         """
         if self._base is None:
+            check_shape(self.path, self.shown)
             self._base = self._compose((), what="")
         return self._base
 
@@ -115,6 +118,9 @@ class Composer:
         try:
             with _hydra(path.parent):
                 return compose(path.stem, [*self._search(), *self.overrides, *overrides])
+        except yaml.YAMLError as e:
+            mark = getattr(e, "problem_mark", None)
+            raise not_yaml(e, shown(Path(mark.name) if mark else path)) from None
         except (HydraException, OmegaConfBaseException) as e:
             given = self.overrides if not what else overrides
             raise blame(e, path, self._names(), what=what or _said(given, e)) from None

@@ -45,6 +45,7 @@ def parse_experiment(composer: Composer) -> Experiment:
     """
     cfg = typed(composer)
     _check_signals(composer, cfg)
+    _check_limits(composer, cfg)
     additions = tuple(_addition(composer, str(n), a) for n, a in cfg.additions.items())
     _check_names(composer, additions)
     return Experiment(
@@ -77,7 +78,10 @@ def typed(composer: Composer) -> ExperimentConf:
 def _check_signals(composer: Composer, cfg: ExperimentConf) -> None:
     for canonical in cfg.metrics:
         if canonical not in set(Signal):
-            raise _wrong(composer, f"metrics.{canonical}", "a canonical signal", set(Signal))
+            raise ConfigError(
+                f"{composer.shown}: metrics.{canonical}: its keys are {', '.join(Signal)}.",
+                hint=nearest(canonical, Signal, "metrics."),
+            )
 
 
 def fingerprint(composer: Composer, experiment: Experiment) -> str:
@@ -107,7 +111,10 @@ def check_additions(composer: Composer, experiment: Experiment) -> dict[str, dic
                 f"{composer.shown}: additions `{one.name}` and `{other.name}` both set `{same[0]}`, so only one of them would take effect.",
                 hint=f"Write `excludes: [{other.name}]` into `{one.name}`, or let them set different keys.",
             )
-    arms = {"": frozenset[str](), **{a.name: _alone(experiment, a) for a in experiment.additions}}
+    arms = {
+        "": frozenset[str](),
+        **{a.name: _alone(experiment, a.name) for a in experiment.additions},
+    }
     arms["everything on"] = experiment.full
     return {
         label: composer.recipe(
@@ -118,11 +125,11 @@ def check_additions(composer: Composer, experiment: Experiment) -> dict[str, dic
     }
 
 
-def _alone(experiment: Experiment, addition: Addition) -> frozenset[str]:
-    """The addition with all that it requires, directly or not."""
+def _alone(experiment: Experiment, name: str) -> frozenset[str]:
+    """An addition with all that it requires, directly or not."""
     known = {a.name: a for a in experiment.additions}
     on: frozenset[str] = frozenset()
-    todo = {addition.name}
+    todo = {name}
     while todo:
         on |= todo
         todo = {r for name in todo for r in known[name].requires} - on
@@ -189,11 +196,23 @@ def _check_names(composer: Composer, additions: tuple[Addition, ...]) -> None:
             )
     whole = Experiment(name="", additions=additions)
     for a in additions:
-        if not whole.admits(_alone(whole, a)):
-            raise ConfigError(
-                f"{composer.shown}: addition `{a.name}` can never be on: what it requires excludes it or each other.",
-                hint=f"It requires {', '.join(sorted(_alone(whole, a) - {a.name}))}: mend their `excludes`.",
-            )
+        _check_ties(composer, whole, a)
+
+
+def _check_ties(composer: Composer, whole: Experiment, addition: Addition) -> None:
+    """See that an addition can be on at all, with what it requires."""
+    name = addition.name
+    needs = {other: _alone(whole, other) for other in addition.requires}
+    if circle := sorted(other for other in needs if name in needs[other]):
+        raise ConfigError(
+            f"{composer.shown}: additions `{name}` and `{circle[0]}` require each other, so neither can come first.",
+            hint="Make one addition of them, with the overrides of both.",
+        )
+    if not whole.admits(_alone(whole, name)):
+        raise ConfigError(
+            f"{composer.shown}: addition `{name}` can never be on: what it requires excludes it or each other.",
+            hint=f"It requires {', '.join(sorted(_alone(whole, name) - {name}))}: mend their `excludes`.",
+        )
 
 
 def _budget(composer: Composer, cfg: ExperimentConf) -> Budget:
@@ -229,6 +248,16 @@ def _metric(composer: Composer, cfg: ExperimentConf) -> Metric:
     )
 
 
+def _check_limits(composer: Composer, cfg: ExperimentConf) -> None:
+    limits = cfg.limits
+    if limits.gpus < 0:
+        raise _range(composer, "limits.gpus", limits.gpus, "at least 0")
+    for key in ("seconds", "memory_mb"):
+        given = getattr(limits, key)
+        if given is not None and not given > 0:
+            raise _range(composer, f"limits.{key}", given, "above 0, or null for no limit")
+
+
 def _learning_rate(composer: Composer, cfg: ExperimentConf) -> LearningRate | None:
     if cfg.lr is None or not cfg.lr.key:
         return None
@@ -238,8 +267,10 @@ def _learning_rate(composer: Composer, cfg: ExperimentConf) -> LearningRate | No
         if not isinstance(found, int | float):
             raise _no_lr(composer, cfg.lr.key, found)
         value = float(found)
-    if any(s <= 0 for s in cfg.lr.scales) or value <= 0:
-        raise _range(composer, "lr", [value, *cfg.lr.scales], "all above 0")
+    if value <= 0:
+        raise _range(composer, "lr.value", value, "above 0")
+    if any(s <= 0 for s in cfg.lr.scales):
+        raise _range(composer, "lr.scales", cfg.lr.scales, "all above 0")
     if cfg.lr.trials and (cfg.lr.low is None or cfg.lr.high is None):
         raise _range(composer, "lr.trials", cfg.lr.trials, "used with lr.low and lr.high")
     return LearningRate(
@@ -257,7 +288,7 @@ def _no_lr(composer: Composer, key: str, found: object) -> ConfigError:
     node = OmegaConf.select(composer.base, parent) if parent else composer.base
     known = [str(k) for k in node] if isinstance(node, Mapping | DictConfig) else []
     return ConfigError(
-        f"{composer.shown}: lr.key is `{key}`, where the recipe has {found!r}; a number was expected.",
+        f"{composer.shown}: lr.key is `{key}`, where the recipe has {'nothing' if found is None else repr(found)}; a number was expected.",
         hint=f"{nearest(name, known)} Or give the baseline's learning rate as lr.value.",
     )
 

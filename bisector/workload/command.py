@@ -23,7 +23,7 @@ class CommandWorkload:
     overrides; they are passed as they are written, never through a shell.
     """
 
-    command: tuple[str, ...]
+    command: Sequence[str]
     resolve: Callable[[Sequence[str]], Mapping[str, Any]] | None = None
     limits: Limits = field(default_factory=Limits)
     env: Mapping[str, str] = field(default_factory=dict)
@@ -48,6 +48,11 @@ class CommandWorkload:
         Raises:
             ConfigError: it does not, or the command has no place for the overrides.
         """
+        if isinstance(self.command, str):
+            raise ConfigError(
+                "workload.command is one text, but a list of words was expected.",
+                hint='Write command: [python, train.py, "{overrides}"]; there is no shell between.',
+            )
         if "{overrides}" not in self.command:
             raise ConfigError(
                 "workload.command has no `{overrides}`, so every arm would be the same run.",

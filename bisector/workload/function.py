@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,16 @@ class FunctionWorkload:
         return self._job(rundir, "bisector.train.worker", self.target, str(trial.seed))
 
     def preflight(self, session: Session, rundir: Path) -> Job:
-        """A job that imports everything the arms name, and trains nothing."""
+        """A job that imports everything the arms name, and trains nothing.
+
+        Raises:
+            ConfigError: `target` names no function of a module.
+        """
+        if not all(self.target.partition(":")):
+            raise ConfigError(
+                f"workload.target = `{self.target}` is not module:function.",
+                hint="For `def train(cfg, run)` in lab.py write lab:train.",
+            )
         rundir.mkdir(parents=True, exist_ok=True)
         arms = [Arm(), *(Arm(frozenset({a.name})) for a in session.experiment.additions)]
         targets: dict[str, str] = {}
@@ -50,7 +59,10 @@ class FunctionWorkload:
             "targets": [{"target": t, "key": k} for t, k in targets.items()],
         }
         write_json(rundir / PREFLIGHT, wanted)
-        return self._job(rundir, "bisector.train.preflight")
+        # Without the limits on time and memory: they are the training's.
+        return replace(
+            self._job(rundir, "bisector.train.preflight"), limits=Limits(gpus=self.limits.gpus)
+        )
 
     def _job(self, rundir: Path, *worker: str) -> Job:
         env = {ENV_RUNDIR: str(rundir), "PYTHONPATH": str(Path.cwd())}
