@@ -52,16 +52,19 @@ def rand(*shape: int, like: Tensor, rng: torch.Generator) -> Tensor:
 
 
 class RandomShift:
-    """Move each image by up to `pixels` in both directions; what comes in is background."""
+    """Move a share of the images by up to `pixels` in both directions; background comes in."""
 
-    def __init__(self, pixels: int = 1) -> None:
+    def __init__(self, pixels: int = 1, share: float = 0.5) -> None:
         self.pixels = pixels
+        self.share = share
 
     def __call__(self, x: Tensor, y: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         n, _, height, width = x.shape
         span = 2 * self.pixels + 1
         padded = F.pad(x, [self.pixels] * 4, value=float(x.min()))
-        down, right = (rand(2, n, 1, like=x, rng=rng) * span).long()
+        offsets = (rand(2, n, 1, like=x, rng=rng) * span).long()
+        moved = rand(n, 1, like=x, rng=rng) < self.share
+        down, right = torch.where(moved, offsets, self.pixels)
         rows = down + torch.arange(height, device=x.device)
         columns = right + torch.arange(width, device=x.device)
         image = torch.arange(n, device=x.device)[:, None, None]
@@ -176,16 +179,17 @@ class SmallCNN(nn.Module):
         block = partial(
             Block, batch_norm=batch_norm, squeeze_excite=squeeze_excite, drop_path=drop_path
         )
-        self.stem = nn.Conv2d(1, width, 3, padding=1)
+        norm = nn.BatchNorm2d if batch_norm else nn.Identity
+        self.stem = nn.Sequential(nn.Conv2d(1, width, 3, padding=1), norm(width), nn.ReLU())
         self.large = nn.Sequential(*(block(width) for _ in range(depth)))
-        self.halve = nn.Conv2d(width, 2 * width, 3, padding=1, stride=2)
+        shrink = nn.Conv2d(width, 2 * width, 3, padding=1, stride=2)
+        self.halve = nn.Sequential(shrink, norm(2 * width), nn.ReLU())
         self.small = nn.Sequential(*(block(2 * width) for _ in range(depth)))
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(2 * width, CLASSES)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.large(F.relu(self.stem(x)))
-        x = self.small(F.relu(self.halve(x)))
+        x = self.small(self.halve(self.large(self.stem(x))))
         logits: Tensor = self.head(self.dropout(x.mean((2, 3))))
         return logits
 
