@@ -91,10 +91,19 @@ class Orchestrator:
                 shutil.rmtree(folder)
 
     def _end_running(self) -> None:
-        """Stop what is left; it counts as not judged, and is launched again by the next run."""
+        """Stop what is left; it counts as not judged, and is launched again by the next run.
+
+        What has ended by itself is judged, at once or by the next run.
+        """
         self._cancel(self.session.running)
         for launched in self.session.running:
-            self._judge(launched.trial, self._evidence(launched.trial))
+            trial, evidence = launched.trial, self._evidence(launched.trial)
+            if evidence.exit in (Exit.RUNNING, Exit.CANCELLED):
+                evidence = replace(evidence, exit=Exit.CANCELLED)
+                verdict = self._parts.oracle.judge(evidence, self._baseline(trial))
+                self._remember(trial, replace(verdict, interrupted=True), evidence)
+            elif self._may_judge(trial):
+                self._judge(trial, evidence)
 
     def _step(self) -> bool:
         """Decide, and do it; whether anything was done."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from bisector.errors import ConfigError, LaunchError
 from bisector.model.session import Session
 from bisector.orchestrator import Parts
-from bisector.ports import JobState
+from bisector.ports import Job, JobState, Launcher
 from bisector.rundir import LOG, PREFLIGHT_RESULT
 from bisector.workload.function import errors_of
 
@@ -31,16 +31,7 @@ def preflight(parts: Parts, session: Session, home: Path, limit: float = 300.0) 
     job = parts.workload.preflight(session, rundir)
     if job is None:
         return
-    handle = parts.launcher.submit(job)
-    deadline = time.monotonic() + limit
-    while parts.launcher.poll([handle])[handle] is not JobState.ENDED:
-        if time.monotonic() > deadline:
-            parts.launcher.cancel([handle])
-            raise LaunchError(
-                f"The first job did not start and end within {limit:.0f} s.",
-                hint=f"Look at {rundir / LOG} and at the launcher's settings.",
-            )
-        time.sleep(0.05)
+    _see_to_its_end(parts.launcher, job, limit)
     if not result.exists():
         raise LaunchError(
             f"The first job, which only imports what the arms name, did not end well: {_last_line(rundir)}",
@@ -48,6 +39,24 @@ def preflight(parts: Parts, session: Session, home: Path, limit: float = 300.0) 
         )
     if errors := errors_of(result):
         raise _cannot_import(errors)
+
+
+def _see_to_its_end(launcher: Launcher, job: Job, limit: float) -> None:
+    handle = launcher.submit(job)
+    deadline = time.monotonic() + limit
+    ended = False
+    try:
+        while not ended and time.monotonic() < deadline:
+            time.sleep(0.02)
+            ended = launcher.poll([handle])[handle] is JobState.ENDED
+    finally:
+        if not ended:
+            launcher.cancel([handle])
+    if not ended:
+        raise LaunchError(
+            f"The first job did not start and end within {limit:.0f} s.",
+            hint=f"Look at {job.rundir / LOG} and at the launcher's settings.",
+        )
 
 
 def _cannot_import(errors: list[dict[str, str]]) -> ConfigError:

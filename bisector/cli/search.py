@@ -56,9 +56,8 @@ def search(args: argparse.Namespace, what: Search) -> int:
         collector = collector_of(event.config)
         reporters = reporters_of(args, what.given, home, what.rank, collector)
         parts = assemble(what.composer, what.experiment, what.phases, collector, reporters)
-        session = _drive(session, parts, journal, home)
-        for reporter in parts.reporters:
-            reporter.close(session)
+        with _on_signal(signal.default_int_handler):
+            session = _drive(session, parts, journal, home)
         if args.json:
             summary = summarise(session, what.rank(session), places=places_of(what.given, home))
             print(json.dumps(as_json(summary), indent=1))
@@ -68,14 +67,23 @@ def search(args: argparse.Namespace, what: Search) -> int:
 
 
 def _drive(session: Session, parts: Parts, journal: Journal, home: Path) -> Session:
-    if session.conclusion:
-        return session
-    if not session.judged:
-        preflight(parts, session, home)
     orchestrator = Orchestrator(session, parts, journal, home)
-    orchestrator.clear_orphans()
-    with _interruptible(orchestrator):
-        return orchestrator.run()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        """Ask for the end between two events, never within one; the same signal again is final."""
+        orchestrator.interrupt()
+        signal.signal(number, signal.default_int_handler)
+
+    if not session.conclusion:
+        if not session.judged:
+            preflight(parts, session, home)
+        orchestrator.clear_orphans()
+    try:
+        with _on_signal(interrupt):
+            return orchestrator.run()
+    finally:
+        for reporter in parts.reporters:
+            reporter.close(orchestrator.session)
 
 
 def _exit_code(session: Session) -> int:
@@ -86,19 +94,13 @@ def _exit_code(session: Session) -> int:
 
 
 @contextmanager
-def _interruptible(orchestrator: Orchestrator) -> Iterator[None]:
-    """Let a signal end the search between two events, never within one; a second one is final."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        orchestrator.interrupt()
-        for s, handler in before.items():
-            signal.signal(s, handler)
-
-    before = {
-        s: signal.signal(s, interrupt) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    }
+def _on_signal(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Let `handler` answer what asks for an end, unless it is to be ignored, as under nohup."""
+    asks = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    heeded = [s for s in asks if signal.getsignal(s) is not signal.SIG_IGN]
+    before = {s: signal.signal(s, handler) for s in heeded}
     try:
         yield
     finally:
-        for s, handler in before.items():
-            signal.signal(s, handler)
+        for s, other in before.items():
+            signal.signal(s, other)

@@ -53,7 +53,8 @@ def blame(error: Exception, path: Path, base: DictConfig | None, *, what: str) -
             hint=_look(path, key),
         )
     if key and _NO_KEY.search(text):
-        return _no_key(where, key[1], base)
+        missing = _no_group(where, key[1], path) if "/" in key[1] else None
+        return missing or _no_key(where, key[1], base)
     return ConfigError(where + _plain(text, key), hint=_look(path, key))
 
 
