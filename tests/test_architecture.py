@@ -51,7 +51,7 @@ HEAVY_IN = {
     "hydra": {"config", "cli", "train"},
     "omegaconf": {"config", "cli", "train"},
     "optuna": {"plan/lr_sweep.py", "plan/sweep.py"},
-    "mlflow": {"report/mlflow.py"},
+    "mlflow": {"report/mlflow.py", "report/mlflow_run.py", "report/mlflow_store.py"},
     "matplotlib": {"report"},
     "rich": {"report", "cli"},
     "psutil": {"launch", "testing"},

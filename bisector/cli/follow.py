@@ -1,0 +1,176 @@
+"""The child that keeps MLflow up to date: `python -m bisector.cli.follow HOME [SECONDS]`.
+
+Reads the journal, never writes it. Ends when its standard input does, having written
+what was left, in SECONDS at most. Exit code 0: the view is complete; 1: it is not, and
+standard error says why.
+"""
+
+import fcntl
+import math
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from bisector.errors import BisectError, JournalError
+from bisector.journal import Journal
+from bisector.model.session import Session
+from bisector.report.mlflow import MlflowView
+from bisector.report.mlflow_child import DRAIN
+from bisector.report.mlflow_page import session_key, tracking
+from bisector.report.mlflow_store import AWAY
+from bisector.rundir import JOURNAL
+
+POLL, LIVE = 1.0, 5.0
+"""Seconds between looks at the journal, and at what running trials have logged."""
+_BACKOFF = 30.0
+"""Longest pause, in seconds, before a store that failed is tried again."""
+
+
+def main() -> int:
+    """The process: as polite as it can be, and alone on its session."""
+    home = Path(sys.argv[1])
+    drain = int(sys.argv[2]) if len(sys.argv) > 2 else DRAIN
+    with suppress(OSError):
+        os.nice(10)
+    ending = Ending(0)
+    try:
+        with _alone(home, ending):
+            return 0 if follow(home, ending, drain) else 1
+    except BisectError as e:
+        _say(f"{e} {e.hint}")
+        return 1
+
+
+def follow(home: Path, ending: "Ending", drain: int) -> bool:
+    """Keep the view up to date until `ending`, then complete it; whether it is complete."""
+    follower = Follower(home)
+    while not ending.within(POLL):
+        follower.look()
+    # The kernel ends us, should a call to the store never return.
+    signal.alarm(drain)
+    return follower.finish()
+
+
+class Ending:
+    """Whether the process that started us is done: its pipe is closed, or it is gone."""
+
+    def __init__(self, pipe: int) -> None:
+        self._pipe, self._parent = pipe, os.getppid()
+        self._over = False
+
+    def within(self, seconds: float) -> bool:
+        """Wait so long for the end; whether it has come."""
+        if not self._over:
+            readable, _, _ = select.select([self._pipe], [], [], seconds)
+            # Anything that is read means the end, and so does the end of the file.
+            self._over = bool(readable) or os.getppid() != self._parent
+        return self._over
+
+
+class Follower:
+    """Syncs the view when there is something new; waits ever longer while the store is away."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._view: MlflowView | None = None
+        self._key = ""
+        self._seen = (0, 0)
+        self._live = math.inf
+        self._again = 0.0
+        self._pause = 0.0
+        self._said = ""
+
+    def look(self) -> None:
+        """Bring the view up to date, if that is due."""
+        now = time.monotonic()
+        seen = self._state()
+        if now < self._again or (seen == self._seen and now < self._live):
+            return
+        session = self._session()
+        if session and self._attempt(MlflowView.sync, session):
+            self._seen = seen
+            # Running trials log without a word in the journal.
+            self._live = now + LIVE if session.running else math.inf
+
+    def finish(self) -> bool:
+        """Write what is left; whether the view is complete."""
+        tries = 1 if self._pause else 3
+        for _ in range(tries):
+            session = self._session()
+            if session is None or self._attempt(MlflowView.close, session):
+                return True
+            time.sleep(1)
+        return False
+
+    def _session(self) -> Session | None:
+        """The session as it is now; None: none yet, or another one has taken its place."""
+        session = Journal(self._home / JOURNAL).load()
+        if session is None:
+            return None
+        self._key = self._key or session_key(session)
+        return session if session_key(session) == self._key else None
+
+    def _attempt(self, write: Callable[[MlflowView, Session], int], session: Session) -> bool:
+        if self._view is None:
+            self._view = MlflowView(self._home, *tracking(session, self._home))
+        try:
+            write(self._view, session)
+        except AWAY as e:
+            self._pause = min(max(2 * self._pause, POLL), _BACKOFF)
+            self._again = time.monotonic() + self._pause
+            self._tell(f"{type(e).__name__}: {e}")
+            return False
+        if self._pause:
+            self._tell("MLflow answers again")
+        self._pause = 0.0
+        return True
+
+    def _tell(self, what: str) -> None:
+        if what != self._said:
+            _say(what)
+        self._said = what
+
+    def _state(self) -> tuple[int, int]:
+        """What changes whenever the journal does."""
+        with suppress(OSError):
+            now = (self._home / JOURNAL).stat()
+            return (now.st_size, now.st_mtime_ns)
+        return (0, 0)
+
+
+@contextmanager
+def _alone(home: Path, ending: Ending) -> Iterator[None]:
+    """Be the only one who writes this session's view; another may still be finishing.
+
+    Raises:
+        JournalError: another one writes it, and we have nothing to wait for.
+    """
+    with (home / "mlflow.lock").open("a") as lock:
+        patience = 10
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if patience == 0:
+                    raise JournalError(
+                        f"The view of {home} is being written by another process.",
+                        hint="It completes the view when the search ends.",
+                    ) from None
+            patience -= ending.within(POLL)
+            time.sleep(POLL / 2)
+        yield
+
+
+def _say(what: str) -> None:
+    sys.stderr.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {what}\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
