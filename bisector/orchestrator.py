@@ -13,7 +13,7 @@ from pathlib import Path
 from bisector import rundir
 from bisector.errors import ConfigError
 from bisector.journal import Journal
-from bisector.model.evidence import Evidence, Exit
+from bisector.model.evidence import Evidence, Exit, Signal
 from bisector.model.session import Event, Judged, Launched, Session
 from bisector.model.trial import Arm, Purpose, Trial
 from bisector.model.verdict import Outcome, Symptom, Verdict
@@ -153,17 +153,18 @@ class Orchestrator:
         if evidence.exit is Exit.RUNNING:
             evidence = replace(evidence, exit=Exit.VANISHED)
         verdict = self._parts.oracle.judge(evidence, self._baseline(trial))
-        self._insist_on_a_metric(trial, verdict)
+        self._insist_on_a_metric(trial, verdict, evidence)
         self._remember(trial, verdict, evidence)
 
-    def _insist_on_a_metric(self, trial: Trial, verdict: Verdict) -> None:
+    def _insist_on_a_metric(self, trial: Trial, verdict: Verdict, evidence: Evidence) -> None:
         signature = verdict.signature
         if trial.arm != Arm() or not signature or signature.symptom is not Symptom.NO_METRIC:
             return
         name = self.session.experiment.metric.name
+        theirs = sorted(evidence.curves.keys() - set(Signal)) or ["val_acc"]
         raise ConfigError(
             f"judge.metric is `{name}`, but the baseline {verdict.because} (run {trial.number:03d}).",
-            hint=f"Map one of its names, e.g. `metrics: {{{name}: val_acc}}`; the run is kept and judged again.",
+            hint=f"Map one of its names, e.g. `metrics: {{{name}: {theirs[0]}}}`; the run is kept and judged again.",
         )
 
     def _watch(self) -> None:

@@ -26,10 +26,11 @@ _NO_REFERENCE = re.compile(r"Interpolation key '([^']+)' not found")
 _NOISE = re.compile(
     r"\s*(full_key|object_type|reference_type): ?\S*|\s*(full_key|object_type|reference_type)=\S+"
     r"|,? ?set env var HYDRA_FULL_ERROR=1 \S.*|See https://hydra\.cc\S* for details"
+    r"|Error merging override \S+"
     r"|In '[^']+': \w+ raised while composing config:"
 )
-_NO_VALUE = re.compile(r"Value '(.*?)' .*could not be converted to (\w+)")
-_KINDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
+_NO_VALUE = re.compile(r"Value '(.*?)' .*?(?:could not be converted to|is not a valid) (\w+)")
+_KINDS = {"Integer": "a whole number", "Float": "a number", "bool": "true or false"}
 _NO_KEY = re.compile(r"is not in struct|not in '|Could not override|not in the defaults")
 
 

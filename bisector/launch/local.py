@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bisector.errors import LaunchError
+from bisector.errors import ConfigError, LaunchError
 from bisector.launch import gpus as devices
 from bisector.launch.cores import physical_cores
 from bisector.launch.handle import Handle, end, record_cancelled, wrapper_of
@@ -59,7 +59,7 @@ class LocalLauncher:
 
     def __post_init__(self) -> None:
         if self.slots is not None and self.slots < 1:
-            raise LaunchError(
+            raise ConfigError(
                 f"`launcher.slots={self.slots}` lets no job run.",
                 hint="Set it to 1 or more, or to null for as many as this machine bears.",
             )
@@ -185,7 +185,7 @@ def _launching(rundir: Path) -> Iterator[None]:
             f"No job can be started in `{rundir}`: {error}.",
             hint="See that the folder can be written, and that memory and processes are not used up.",
         ) from error
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         record_cancelled(rundir)
         if (wrapper := wrapper_of(rundir)) is not None:
             end([wrapper])

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bisector.errors import LaunchError
+from bisector.errors import BisectError
 from bisector.launch.handle import Handle
 from bisector.launch.local import LocalLauncher
 from bisector.launch.processes import born
@@ -210,6 +210,6 @@ def test_cores_are_shared_out_unless_the_job_says_otherwise(tmp_path):
 )
 def test_what_cannot_work_is_refused_with_a_hint(tmp_path, start, said):
     (tmp_path / "file").touch()
-    with pytest.raises(LaunchError, match=said) as refusal:
+    with pytest.raises(BisectError, match=said) as refusal:
         start(tmp_path)
     assert refusal.value.hint
