@@ -3,22 +3,31 @@
 import argparse
 import json
 import sys
+from pathlib import Path
 
 from bisector import rundir
 from bisector.cli.assemble import collector_of, planner_of
 from bisector.cli.given import Given, recorded
 from bisector.cli.reporters import places_of
+from bisector.errors import LaunchError
 from bisector.model.session import Opened
 from bisector.report.as_json import as_json
 from bisector.report.markdown import markdown
+from bisector.report.mlflow_child import LOG, complete_view
 from bisector.report.page import PageReporter
 from bisector.report.summary import summarise
 
 
 def main(args: argparse.Namespace) -> int:
-    """Always 0: the search's own exit code was told by `bisect run`."""
+    """Exit code 0 once it is written; the search's own was told by `bisect run`.
+
+    Raises:
+        LaunchError: MLflow's store cannot be brought up to date.
+    """
     given = Given.of(args)
     home, session = recorded(given)
+    if args.mlflow:
+        return _complete(home)
     config = next(e for e in reversed(session.events) if isinstance(e, Opened)).config
     places = places_of(given, home)
     rank = planner_of(config["planner"]).rank
@@ -34,4 +43,14 @@ def main(args: argparse.Namespace) -> int:
         page, rank, lambda number: collector.collect(rundir.of(home, number)), places
     ).close(session)
     print(page)
+    return 0
+
+
+def _complete(home: Path) -> int:
+    if not complete_view(home):
+        raise LaunchError(
+            "MLflow's store could not be brought up to date.",
+            hint=f"{home / LOG} says why; nothing of the search is lost.",
+        )
+    print("MLflow shows all of it.")
     return 0

@@ -3,31 +3,40 @@
 import argparse
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
 
 from bisector import rundir
+from bisector.cli.assemble import collector_of
 from bisector.cli.given import Given
-from bisector.ports import Collector, Reporter
+from bisector.model.session import Opened
+from bisector.ports import Reporter
 from bisector.report.advice import Places
 from bisector.report.live import LiveReporter
+from bisector.report.mlflow_child import MlflowReporter
 from bisector.report.page import PageReporter
 from bisector.report.terminal import Rank, TerminalReporter
 
 
 def reporters_of(
-    args: argparse.Namespace, given: Given, home: Path, rank: Rank, collector: Collector
+    args: argparse.Namespace, given: Given, home: Path, rank: Rank, opened: Opened
 ) -> tuple[Reporter, ...]:
-    """One for each thing that shows a search; the terminal last, since it says where the rest is."""
+    """One for each thing that shows a search; MLflow last, for which nobody should have to wait."""
     places = places_of(given, home, sys.argv[1:])
+    collector = collector_of(opened.config)
     page = PageReporter(
         home / rundir.REPORT,
         rank,
         lambda number: collector.collect(rundir.of(home, number)),
         places,
     )
-    return (page, _terminal(args, rank, places))
+    told: tuple[Reporter, ...] = (page, _terminal(args, rank, places))
+    mlflow = opened.config["mlflow"]
+    if isinstance(mlflow, Mapping) and not mlflow["enabled"]:
+        return told
+    return (*told, MlflowReporter(home, completed_by=_complete(given, home)))
 
 
 def places_of(given: Given, home: Path, typed: list[str] | None = None) -> Places:
@@ -38,15 +47,27 @@ def places_of(given: Given, home: Path, typed: list[str] | None = None) -> Place
         home: the session's folder.
         typed: the command line that runs it; None: made from `given`.
     """
-    folder = ["--out", str(given.out)] if given.out != Path("out") else []
     words = [f"conf={given.conf}", *given.overrides]
-    named = [f"conf={given.conf}", *([f"name={home.name}"] if home.name != given.conf else [])]
     return Places(
-        run=shlex.join(["bisect", *(typed or ["run", *words, *folder])]),
+        run=shlex.join(["bisect", *(typed or ["run", *words, *_out(given)])]),
         home=str(home),
         report=str(home / rundir.REPORT),
-        tracking=shlex.join(["bisect", "ui", *named, *folder]),
+        tracking=shlex.join(["bisect", "ui", *_named(given, home)]),
     )
+
+
+def _complete(given: Given, home: Path) -> str:
+    return shlex.join(["bisect", "report", *_named(given, home), "--mlflow"])
+
+
+def _named(given: Given, home: Path) -> list[str]:
+    """The words by which a verb other than `run` finds the session."""
+    name = [f"name={home.name}"] if home.name != given.conf.rpartition("/")[2] else []
+    return [f"conf={given.conf}", *name, *_out(given)]
+
+
+def _out(given: Given) -> list[str]:
+    return ["--out", str(given.out)] if given.out != Path("out") else []
 
 
 def _terminal(args: argparse.Namespace, rank: Rank, places: Places) -> Reporter:

@@ -54,7 +54,7 @@ def search(args: argparse.Namespace, what: Search) -> int:
         if not session.launched:
             check_tracking(what.composer)
         collector = collector_of(event.config)
-        reporters = reporters_of(args, what.given, home, what.rank, collector)
+        reporters = reporters_of(args, what.given, home, what.rank, event)
         parts = assemble(what.composer, what.experiment, what.phases, collector, reporters)
         with _on_signal(signal.default_int_handler):
             session = _drive(session, parts, journal, home)

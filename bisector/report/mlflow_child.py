@@ -62,8 +62,14 @@ class MlflowReporter:
     """Keeps a child process at work while a search runs; never waits for it before the end."""
 
     def __init__(
-        self, home: Path, *, patience: float = PATIENCE, impatience: float = IMPATIENCE
+        self,
+        home: Path,
+        *,
+        patience: float = PATIENCE,
+        impatience: float = IMPATIENCE,
+        completed_by: str = "",
     ) -> None:
+        self._completed_by = completed_by
         self._home, self._patience, self._impatience = home, patience, impatience
         self._child: subprocess.Popen[bytes] | None = None
         self._tried = False
@@ -82,7 +88,12 @@ class MlflowReporter:
         """Nothing: the child looks by itself."""
 
     def close(self, session: Session) -> None:
-        """Let the child finish what is written, for a while."""
+        """Let the child finish what is written, for a while; say so if that was not enough."""
+        self._wait(session)
+        if not self.complete and self._completed_by:
+            sys.stderr.write(f"MLflow does not show all of it yet: `{self._completed_by}` will.\n")
+
+    def _wait(self, session: Session) -> None:
         if self._child is None:
             cursor = Cursor.load(self._home)
             self.complete = cursor is not None and cursor.events >= len(session.events)
