@@ -11,13 +11,17 @@ from dataclasses import dataclass, replace
 from math import isfinite, log
 from statistics import fmean
 
-from bisector.judge.noise import Noise, learn
+from bisector.judge.noise import Noise, Prior, learn
 from bisector.model.evidence import Curve, Evidence, Signal
 from bisector.model.experiment import Direction, Metric
 from bisector.model.verdict import Outcome, Signature, Symptom, Verdict
 
 DIVERGING = log(1.5)
 """Growth of a loss over its own beginning beyond which it diverges, as a logarithm."""
+
+EXPECTED = 3.0
+"""How many runs it weighs that, while they train, healthy runs lie about one `min_effect` apart:
+several times as far as at the end. Three repeats alone say next to nothing of small risks."""
 
 NORMAL = Metric(direction=Direction.MINIMIZE)
 
@@ -203,7 +207,7 @@ def _look(contest: Contest, step: int, rule: EarlyStop) -> Look | None:
 def _noise(contest: Contest, step: float, span: float) -> Noise | None:
     """The baseline's spread at a step, about what the run is held to."""
     levels = [v for c in contest.baseline if (v := _level(c, step, span)) is not None]
-    noise = learn(levels, contest.metric)
+    noise = learn(levels, contest.metric, Prior(contest.metric.min_effect, EXPECTED))
     return replace(noise, mean=0.0) if noise and contest.own_start else noise
 
 

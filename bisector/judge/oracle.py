@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from math import isfinite
 
 from bisector.judge.early import EarlyStop, known_broken
-from bisector.judge.noise import Noise, learn, sampling_floor
+from bisector.judge.noise import Noise, learn, of_ended_runs, sampling_floor
 from bisector.judge.symptoms import SYMPTOMS, not_finite, value_of
 from bisector.model.evidence import Evidence, Exit
 from bisector.model.experiment import Metric
@@ -61,7 +61,8 @@ class SymptomOracle:
         values = [v for e in baseline if (v := value_of(e, self.metric)) is not None]
         finite = [v for v in values if isfinite(v)]
         floor = sampling_floor(finite, self.metric, _validation_size(baseline))
-        return learn(finite, self.metric, alpha=self.alpha * (1 - EARLY_SHARE), floor=floor)
+        prior = of_ended_runs(self.metric, floor)
+        return learn(finite, self.metric, prior, self.alpha * (1 - EARLY_SHARE))
 
     def _told(self, verdict: Verdict, evidence: Evidence) -> Verdict:
         """The verdict with how far the run got and, if that was the end, its value."""

@@ -71,6 +71,11 @@ class Metric:
     last: int = 1
     """The value of a run is the mean of its last `last` readings."""
 
+    @property
+    def expected_sd(self) -> float:
+        """Spread of healthy runs before any was seen: who asks for an effect expects less noise."""
+        return 0.25 * self.min_effect
+
     def harm(self, value: float, reference: float) -> float:
         """How much worse `value` is than `reference`, in metric units; negative if better."""
         return reference - value if self.direction is Direction.MAXIMIZE else value - reference

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 
 from bisector.model.session import Accused, Concluded, Session, Suspect
 from bisector.model.trial import Arm, Purpose, Trial
+from bisector.model.verdict import Outcome
 from bisector.plan.asks import Want, again, broken_share, missing, numbered, pending
 from bisector.plan.lr_sweep import lr_verdicts, lr_wants
 from bisector.plan.proof import clauses, proof
-from bisector.plan.rulings import baseline_ruling, nothing_breaks, passes_needed, rule
+from bisector.plan.rulings import baseline_ruling, breaks, nothing_breaks, passes_needed, rule
 from bisector.ports import Accusation, Decision, Planner
 
 Phase = Callable[[Session, int], Decision | None]
@@ -36,22 +37,25 @@ def reproduce(session: Session, slots: int) -> Decision | None:
     if ruling := baseline_ruling(session, baseline):
         return Decision(record=ruling)
     runs = session.runs(full)
-    if runs and not broken_share(runs):
+    if runs and not breaks(runs, session.experiment.budget.confidence):
         return Decision(record=nothing_breaks(session, runs))
     return None
 
 
 def reproduce_wants(session: Session) -> tuple[Want, ...]:
-    """The baseline's repeats, and everything on until it breaks or is known not to."""
+    """The baseline's repeats, and everything on until it plainly breaks or is known not to."""
     budget, full = session.experiment.budget, Arm(session.experiment.full)
     share = broken_share(session.runs(Arm()))
-    # One bad run among the repeats is chance or an unreliable baseline: look twice as long.
-    repeats = budget.repeats * (2 if 0 < share < 1 else 1)
     runs = session.runs(full)
-    passed = bool(runs) and not broken_share(runs)
+    failed = sum(e.verdict.outcome is Outcome.BROKEN for e in runs)
+    search = not runs or breaks(runs, budget.confidence)
+    # One bad run among the repeats is chance or an unreliable baseline, and a failure near the
+    # line may be the noise of either: look twice as long.
+    doubtful = 0 < share < 1 or (failed > 0 and not search)
+    count = 1 if search else passes_needed(budget.confidence, failed)
     return (
-        Want(Arm(), repeats, Purpose.BASELINE),
-        Want(full, passes_needed(budget.confidence) if passed else 1, Purpose.REPRODUCE),
+        Want(Arm(), budget.repeats * (2 if doubtful else 1), Purpose.BASELINE),
+        Want(full, count, Purpose.REPRODUCE),
     )
 
 
@@ -104,7 +108,9 @@ def conclude(planner: Planner) -> Phase:
             return None
         ranked = planner.rank(session)
         return Decision(
-            record=rule(accused, ranked, proof(session, accused), lr_verdicts(session, accused))
+            record=rule(
+                session, accused, ranked, proof(session, accused), lr_verdicts(session, accused)
+            )
         )
 
     return phase

@@ -8,8 +8,10 @@ Hildebrandt, 2002, definition 10).
 from dataclasses import dataclass
 from itertools import combinations
 
+from scipy.special import betaln
+
 from bisector.model.experiment import Experiment
-from bisector.model.session import Accused, Session
+from bisector.model.session import Accused, Judged, Session
 from bisector.model.trial import Arm, Purpose
 from bisector.model.verdict import Outcome
 from bisector.plan.asks import Want, broken_share, seeds_used
@@ -31,7 +33,7 @@ class Proof:
     complete: bool
     """Every clause has been judged at least once."""
     against: tuple[str, ...]
-    """The clauses that came out the other way on most of their seeds."""
+    """The clauses that came out the other way."""
 
 
 def clauses(session: Session, accused: Accused) -> tuple[Clause, ...]:
@@ -41,7 +43,7 @@ def clauses(session: Session, accused: Accused) -> tuple[Clause, ...]:
         return ()
     found: dict[frozenset[str], Clause] = {}
     for culprit in accused.suspect.culprits:
-        alone = _with_requirements(experiment, culprit)
+        alone = with_requirements(experiment, culprit)
         want = _fresh(session, accused, alone)
         found[alone] = Clause(want, Outcome.BROKEN, f"{_said(culprit)} alone")
     for rest in passing(experiment, accused.suspect.culprits):
@@ -57,12 +59,25 @@ def clauses(session: Session, accused: Accused) -> tuple[Clause, ...]:
 def proof(session: Session, accused: Accused) -> Proof:
     """What the runs so far say of an accusation."""
     judged = [(c, session.runs(c.want.arm)) for c in clauses(session, accused)]
-    against = [
-        c.says
-        for c, runs in judged
-        if runs and (broken_share(runs) > 0.5) != (c.expected is Outcome.BROKEN)
-    ]
+    against = [c.says for c, runs in judged if runs and _speaks_against(runs, c.expected)]
     return Proof(all(runs for _, runs in judged), tuple(against))
+
+
+def _speaks_against(runs: tuple[Judged, ...], expected: Outcome) -> bool:
+    """Whether runs are not what was expected of their arm.
+
+    What must train has to on half of its seeds. What must break may do so now and then only:
+    it does if a failure rate that could be anything explains the runs better than chance
+    failures of a healthy arm, Beta(1, 19), do.
+    """
+    share = broken_share(runs)
+    if expected is not Outcome.BROKEN:
+        return share > 0.5
+    failed = round(share * len(runs))
+    passed = len(runs) - failed
+    anything = betaln(1 + failed, 1 + passed)
+    chance = betaln(1 + failed, 19 + passed) - betaln(1, 19)
+    return bool(anything <= chance)
 
 
 def passing(
@@ -94,7 +109,8 @@ def without(experiment: Experiment, off: frozenset[str]) -> frozenset[str]:
     return on
 
 
-def _with_requirements(experiment: Experiment, subset: frozenset[str]) -> frozenset[str]:
+def with_requirements(experiment: Experiment, subset: frozenset[str]) -> frozenset[str]:
+    """The smallest set that can be trained and holds these additions."""
     known = {a.name: a for a in experiment.additions}
     while more := frozenset(r for name in subset for r in known[name].requires) - subset:
         subset |= more

@@ -15,11 +15,22 @@ from bisector.model.session import (
     Suspect,
 )
 from bisector.model.trial import Arm
+from bisector.model.verdict import Outcome
 from bisector.plan.asks import broken_share
-from bisector.plan.proof import Proof
+from bisector.plan.effect import effect
+from bisector.plan.proof import Proof, with_requirements
 
 FLAKY = 0.25
 """Share of broken baseline runs above which nothing can be held against the baseline."""
+
+INTERMITTENT = 0.6
+"""Share of seeds on which a failure may show and still must not be missed."""
+PLAIN = 0.95
+"""Probability of being broken from which one run is enough to say that its arm breaks."""
+SLIP = 0.05
+"""Share of healthy runs that may come out broken, near the line, by chance."""
+STEADY = 0.9
+"""Share of broken seeds below which a culprit is said to be intermittent."""
 
 
 def baseline_ruling(session: Session, baseline: Arm) -> Concluded | None:
@@ -31,7 +42,7 @@ def baseline_ruling(session: Session, baseline: Arm) -> Concluded | None:
         why = last.verdict.because if last else "the budget is too small for it"
         return Concluded(Ruling.INCONCLUSIVE, (), 0.0, f"no baseline run could be judged: {why}")
     if share >= 0.5:
-        why = next(e.verdict.because for e in runs if e.verdict.p_broken >= 0.5)
+        why = next(e.verdict.because for e in runs if e.verdict.outcome is Outcome.BROKEN)
         because = f"the baseline breaks by itself on {_of(share, runs)} seeds: {why}"
         return Concluded(
             Ruling.BASELINE_BROKEN, (frozenset(),), _beta_above_half(share, runs), because
@@ -46,20 +57,27 @@ def baseline_ruling(session: Session, baseline: Arm) -> Concluded | None:
     return None
 
 
-def passes_needed(confidence: float) -> int:
-    """How many passes of the full set show, at this confidence, that nothing in it breaks."""
-    count = 1
-    while 1 - chance_of_passing(count) < confidence:
+def breaks(runs: Sequence[Judged], confidence: float) -> bool:
+    """Whether the runs of an arm show that it breaks, on some of its seeds at least.
+
+    One plain failure does; of those near the line it takes more than healthy runs have by chance.
+    """
+    broken = [e.verdict.p_broken for e in runs if e.verdict.outcome is Outcome.BROKEN]
+    plain = any(p >= PLAIN for p in broken)
+    return plain or (bool(broken) and bdtrc(len(broken) - 1, len(runs), SLIP) <= 1 - confidence)
+
+
+def passes_needed(confidence: float, broken: int = 0) -> int:
+    """On how many seeds the full set must run, and break on `broken` only, to be cleared."""
+    count = broken + 1
+    while 1 - chance_of_passing(count, broken) < confidence:
         count += 1
     return count
 
 
-def chance_of_passing(count: int) -> float:
-    """That a broken set passes `count` times running, its passing rate being Beta(1, 9)."""
-    chance = 1.0
-    for i in range(count):
-        chance *= (1 + i) / (10 + i)
-    return chance
+def chance_of_passing(count: int, broken: int = 0) -> float:
+    """That a set which breaks on `INTERMITTENT` of all seeds does so on no more of these."""
+    return float(bdtr(broken, count, INTERMITTENT))
 
 
 def repeats_needed(rate: float, confidence: float) -> int:
@@ -71,12 +89,36 @@ def repeats_needed(rate: float, confidence: float) -> int:
 
 
 def nothing_breaks(session: Session, runs: Sequence[Judged]) -> Concluded:
-    """Everything on trains, often enough."""
-    because = f"everything on trained on {len(runs)} of {len(runs)} seeds"
-    return Concluded(Ruling.NOTHING_BREAKS, (), 1 - chance_of_passing(len(runs)), because)
+    """Everything on trains, often enough; or is worse, and only the seeds' spread hides it."""
+    experiment = session.experiment
+    confidence = experiment.budget.confidence
+    healthy = [e for e in session.runs(Arm()) if e.verdict.outcome is Outcome.HEALTHY]
+    found = effect(experiment.metric, healthy, runs, confidence)
+    if found is None:
+        return _nothing(runs, "")
+    said = (
+        f"mean harm {found.harm:.2g}, {confidence:.0%} interval {found.low:.2g} to {found.high:.2g}"
+    )
+    seeds = found.seeds(confidence)
+    take = f"telling a harm of {found.worth:.2g} from none would take about {seeds} seeds an arm"
+    if found.harm > found.worth:
+        because = (
+            f"everything on is worse than the baseline ({said}), but single runs lie so far "
+            f"apart (sd {found.sd:.2g}) that none can be called broken; {take}"
+        )
+        return Concluded(Ruling.BASELINE_FLAKY, (), 0.0, because)
+    return _nothing(runs, f": {said}" + (f"; {take}" if found.high > found.worth else ""))
+
+
+def _nothing(runs: Sequence[Judged], said: str) -> Concluded:
+    broken = sum(e.verdict.outcome is Outcome.BROKEN for e in runs)
+    because = f"everything on trained on {len(runs) - broken} of {len(runs)} seeds{said}"
+    sure = 1 - chance_of_passing(len(runs), broken)
+    return Concluded(Ruling.NOTHING_BREAKS, (), sure, because)
 
 
 def rule(
+    session: Session,
     accused: Accused,
     ranked: tuple[Suspect, ...],
     proof: Proof,
@@ -95,9 +137,30 @@ def rule(
         because = f"{accused.because}; but {' and '.join(proof.against)} came out the other way"
         ruling = Ruling.INCONCLUSIVE
     else:
-        because = f"{accused.because}; confirmed on fresh seeds"
+        now_and_then = "".join(f"; {said}" for said in intermittent(session, suspect))
+        because = f"{accused.because}; confirmed on fresh seeds{now_and_then}"
         ruling = _class(suspect, lr)
     return Concluded(ruling, suspect.culprits, probability, because, ranked=ranked, lr=lr)
+
+
+def intermittent(session: Session, suspect: Suspect) -> tuple[str, ...]:
+    """What is to be said of the culprits that break on some seeds only.
+
+    Counted are a culprit's own runs and, if there is no other culprit, those of everything on.
+    """
+    if suspect.cumulative:
+        return ()
+    whole = session.runs(Arm(session.experiment.full)) if len(suspect.culprits) == 1 else ()
+    found = []
+    for culprit in suspect.culprits:
+        arm = Arm(with_requirements(session.experiment, culprit))
+        runs = session.runs(arm) + (whole if arm.additions != session.experiment.full else ())
+        share = broken_share(runs)
+        if 0 < share < STEADY:
+            found.append(
+                f"{' with '.join(sorted(culprit))} is intermittent: it breaks on {_of(share, runs)} seeds"
+            )
+    return tuple(found)
 
 
 def _class(suspect: Suspect, lr: tuple[LrVerdict, ...]) -> Ruling:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bisector.judge.noise import learn
+from bisector.judge.noise import learn, of_ended_runs
 from bisector.judge.oracle import SymptomOracle
 from bisector.judge.signature import crash_signature
 from bisector.model.evidence import Curve, Evidence, Exit
@@ -99,7 +99,8 @@ def test_a_glance_stops_a_run_whose_loss_is_not_finite_and_no_other() -> None:
 def test_broken_and_likely_broken_are_the_same_thing(
     mean: float, effect: float, draws: list[float]
 ) -> None:
-    noise = learn([mean + d * effect for d in draws], replace(METRIC, min_effect=effect))
+    metric = replace(METRIC, min_effect=effect)
+    noise = learn([mean + d * effect for d in draws], metric, of_ended_runs(metric))
     assert noise is not None
     for harm in (-effect, 0.0, noise.line * 0.99, noise.line * 1.01, 10 * noise.line):
         value = noise.mean - harm
@@ -108,7 +109,11 @@ def test_broken_and_likely_broken_are_the_same_thing(
 
 
 def test_a_noisy_baseline_moves_the_line_out_instead_of_crying_wolf() -> None:
-    calm, wild = learn([0.95, 0.951, 0.949], METRIC), learn([0.95, 0.85, 0.75], METRIC)
+    prior = of_ended_runs(METRIC)
+    calm, wild = (
+        learn([0.95, 0.951, 0.949], METRIC, prior),
+        learn([0.95, 0.85, 0.75], METRIC, prior),
+    )
     assert calm is not None
     assert wild is not None
     assert calm.line == pytest.approx(0.02, abs=0.03)
