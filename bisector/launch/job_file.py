@@ -7,13 +7,13 @@ import json
 from pathlib import Path
 
 from bisector.ports import Job, Limits
-from bisector.rundir import EXIT, JOB, LOG, PROCESS, write_json
+from bisector.rundir import EXIT, JOB, LOG, PROCESS, STOP, write_json
 
 
 def write_job(job: Job) -> None:
-    """Make the run directory ready for a start: its job.json, and nothing of an earlier one."""
+    """Make the run directory ready for a start: its job.json, and no end or log of an earlier one."""
     job.rundir.mkdir(parents=True, exist_ok=True)
-    for name in (EXIT, LOG, PROCESS):
+    for name in (EXIT, LOG, PROCESS, STOP):
         (job.rundir / name).unlink(missing_ok=True)
     limits = job.limits
     write_json(

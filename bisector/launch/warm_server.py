@@ -14,7 +14,7 @@ from bisector.launch.handle import wrapper_of
 _SERVER = "bisector.launch.warm"
 _TRIES = 2
 """Servers that may fail in a row before this machine is taken to have no use for them."""
-_PATIENCE = 180.0
+_PATIENCE = 120.0
 """Seconds for all imports, which come over a network on some machines."""
 
 
