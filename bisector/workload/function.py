@@ -65,7 +65,7 @@ class FunctionWorkload:
         )
 
     def _job(self, rundir: Path, *worker: str) -> Job:
-        env = {ENV_RUNDIR: str(rundir), "PYTHONPATH": str(Path.cwd())}
+        env = {ENV_RUNDIR: str(rundir)}
         return Job((sys.executable, "-m", *worker), rundir, env, self.limits, Path.cwd())
 
     def _config(self, session: Session, arm: Arm) -> Mapping[str, Any]:
