@@ -23,6 +23,7 @@ _NO_OPTION = re.compile(r"Could not (?:find|load) '([^']+)'")
 _NO_GROUP = re.compile(r"Could not override '([^']+)'\.\s*No match in the defaults list")
 _NO_NULL = re.compile(r"field '([^']+)' is not Optional")
 _NO_REFERENCE = re.compile(r"Interpolation key '([^']+)' not found")
+_MISSING = re.compile(r"Missing mandatory value")
 _NOISE = re.compile(
     r"\s*(full_key|object_type|reference_type): ?\S*|\s*(full_key|object_type|reference_type)=\S+"
     r"|,? ?set env var HYDRA_FULL_ERROR=1 \S.*|See https://hydra\.cc\S* for details"
@@ -98,6 +99,8 @@ def _plain(text: str, key: re.Match[str] | None) -> str:
     """The reason in Hydra's words, less what only Hydra's authors can use."""
     if field := _NO_NULL.search(text):
         return f"`{field[1]}` cannot be null."
+    if key and _MISSING.search(text):
+        return f"{key[1]} is `???`: it has no value yet."
     if reference := _NO_REFERENCE.search(text):
         who = f"{key[1]} refers to" if key else "there is a reference to"
         return f"{who} `{reference[1]}`, which is not there."
