@@ -5,7 +5,10 @@ waits for. Every write may be made twice: times, keys and steps come from the jo
 a second one changes nothing, and a run is found again by its tag `bisect.key`.
 """
 
+import getpass
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +36,7 @@ from bisector.report.mlflow_page import (
 from bisector.report.mlflow_rows import (
     DELTA,
     baseline_mean,
+    data_of,
     delta,
     launch_tags,
     params,
@@ -50,6 +54,8 @@ from bisector.report.mlflow_store import (
 KEY, SESSION, PARENT = "bisect.key", "bisect.session", "mlflow.parentRunId"
 REPORTS = ("report.html", "report.md")
 """Files of the session's folder that are kept with the parent."""
+_KEEP_EVERY = 2.0
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,7 @@ class MlflowView:
         self._home, self._uri, self._name = home, tracking_uri, experiment_name
         self._open: _Open | None = None
         self._curves: dict[int, dict[str, Curve]] = {}
+        self._kept = 0.0
 
     def sync(self, session: Session) -> int:
         """Write what the store lacks; how many trials were brought up to date.
@@ -99,7 +106,9 @@ class MlflowView:
             return self._bring_up(self._open, session, closing=closing)
         except AWAY:
             # The answer to a call that failed may be lost though the call was not: look again.
-            self._open = None
+            was, self._open = self._open, None
+            if was:
+                was.cursor.save(self._home)
             raise
 
     def _bring_up(self, to: _Open, session: Session, *, closing: bool) -> int:
@@ -114,6 +123,13 @@ class MlflowView:
         if closing:
             analyse(self._uri)
         return len(changed)
+
+    def _keep(self, to: _Open) -> None:
+        """Save the cursor, but not for every run: what is written twice does no harm."""
+        now = time.monotonic()
+        if now - self._kept > _KEEP_EVERY:
+            self._kept = now
+            to.cursor.save(self._home)
 
     def _connect(self, session: Session) -> _Open:
         client = open_store(self._uri)
@@ -138,12 +154,11 @@ class MlflowView:
         cursor = to.cursor
         if cursor.parent_id:
             return
-        tags = {KEY: cursor.session, SESSION: cursor.session, "verdict": "searching"}
+        tags = {KEY: cursor.session, SESSION: cursor.session, **_origin()}
         start = ms(session.events[0].at)
         name = parent_name(session)
         parent = to.client.create_run(cursor.experiment_id, start, tags, name)
         cursor.parent_id, cursor.status = parent.info.run_id, "RUNNING"
-        cursor.save(self._home)
         for mark in cursor.runs.values():
             to.client.set_tag(mark.run_id, PARENT, cursor.parent_id)
 
@@ -156,7 +171,7 @@ class MlflowView:
             mark = mark or self._create(to, session.experiment, seen)
             if self._trial(to, session.experiment, seen, mark):
                 changed.add(seen.trial.number)
-                to.cursor.save(self._home)
+                self._keep(to)
         return changed
 
     def _create(self, to: _Open, experiment: Experiment, seen: _Trial) -> RunMark:
@@ -165,12 +180,13 @@ class MlflowView:
             KEY: _key(cursor.session, trial.number),
             SESSION: cursor.session,
             PARENT: cursor.parent_id,
+            **_origin(),
             **launch_tags(trial, arm_in_brief(experiment, trial.arm)),
         }
         name = run_name(experiment, trial)
         made = to.client.create_run(cursor.experiment_id, seen.start, tags, name)
         mark = cursor.runs[trial.number] = RunMark(made.info.run_id)
-        cursor.save(self._home)
+        self._keep(to)
         return mark
 
     def _trial(self, to: _Open, experiment: Experiment, seen: _Trial, mark: RunMark) -> bool:
@@ -178,11 +194,12 @@ class MlflowView:
         folder = rundir.of(self._home, seen.trial.number)
         behind = not mark.described or seen.judged is not None
         if not mark.described:
-            told = params(experiment, seen.trial, run.config_of(folder))
-            run.describe(to.client, mark.run_id, told)
+            config = run.config_of(folder)
+            told = params(experiment, seen.trial, config)
+            run.describe(to.client, mark.run_id, told, data_of(config))
             mark.described = True
         for _ in run.follow(to.client, mark, folder / rundir.METRICS, seen.start):
-            to.cursor.save(self._home)
+            self._keep(to)
             behind = True
         if seen.judged:
             run.end(to.client, mark.run_id, seen.judged, seen.start)
@@ -249,10 +266,10 @@ class MlflowView:
             if not mark.attached:
                 run.attach(to.client, mark.run_id, folder)
                 mark.attached = True
-                to.cursor.save(self._home)
+                self._keep(to)
             if draw and not mark.pictured:
                 self._picture(to, session, event, mark)
-                to.cursor.save(self._home)
+                self._keep(to)
         reports = [self._home / name for name in REPORTS if closing]
         for path in (p for p in reports if p.exists()):
             to.client.log_artifact(to.cursor.parent_id, str(path))
@@ -269,6 +286,15 @@ class MlflowView:
         if number not in self._curves:
             self._curves[number] = run.curves_of(rundir.of(self._home, number))
         return self._curves[number]
+
+
+def _origin() -> dict[str, str]:
+    """Who made a run, and with what: two columns of the pages."""
+    told = {"mlflow.source.name": "bisect", "mlflow.source.type": "LOCAL"}
+    # A container may have no name for its user.
+    with suppress(KeyError, OSError):
+        told["mlflow.user"] = getpass.getuser()
+    return told
 
 
 def _key(session: str, number: int) -> str:

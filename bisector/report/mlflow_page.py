@@ -72,7 +72,7 @@ def run_name(experiment: Experiment, trial: Trial) -> str:
 
 def arm_in_brief(experiment: Experiment, arm: Arm) -> str:
     """`+focal lr x10`, `all -focal`: what differs first, in as few characters as can be."""
-    tweaks = [t.rpartition(".")[2] for t in arm.tweaks]
+    tweaks = [_short(t) for t in arm.tweaks]
     scale = [f"lr x{arm.lr_scale:g}"] if arm.lr_scale != 1.0 else []
     return cut(clean(" ".join([_on(experiment, arm), *tweaks, *scale])), 200)
 
@@ -126,6 +126,12 @@ def _on(experiment: Experiment, arm: Arm) -> str:
     if on < full and len(full - on) < len(on):
         return f"all {_few('-', full - on)}"
     return _few("+", on)
+
+
+def _short(tweak: str) -> str:
+    """`lr=0.1` for `recipe.optimizer.lr=0.1`."""
+    key, equals, value = tweak.partition("=")
+    return f"{key.rpartition('.')[2]}{equals}{value}"
 
 
 def _few(sign: str, names: frozenset[str]) -> str:

@@ -4,12 +4,15 @@ Pure: a function of the session and of the trial's resolved configuration. MLflo
 limits on names and lengths are kept here, so that no run is refused for them.
 """
 
+import hashlib
 import json
 import math
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from statistics import fmean
+from typing import Any
 
 from bisector.model.experiment import Experiment
 from bisector.model.session import Judged, Session
@@ -26,6 +29,41 @@ P_BROKEN = "final/p_broken"
 
 _FORBIDDEN = re.compile(r"[^/\w.\- :]")
 _FAILED = {Symptom.CRASH, Symptom.OUT_OF_MEMORY}
+_SECRET = re.compile(
+    r"(^|_)(password|passwd|secret|token|(api|access|private)_?key)$", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What a run is trained on, as far as its configuration says."""
+
+    name: str
+    digest: str
+    """Differs when the configuration of the data source does."""
+    source: str
+
+
+def concealed(node: object) -> object:
+    """The configuration without the words that look like secrets: a store has many readers."""
+    if isinstance(node, Mapping):
+        return {
+            k: "(concealed)" if isinstance(v, str) and _SECRET.search(str(k)) else concealed(v)
+            for k, v in node.items()
+        }
+    return [concealed(v) for v in node] if isinstance(node, list) else node
+
+
+def data_of(config: object) -> Data | None:
+    """The first thing with a `_target_` below `data` or `dataset`; None: the recipe has none."""
+    places = config if isinstance(config, Mapping) else {}
+    node = _first_target(places.get("data", places.get("dataset")))
+    if node is None:
+        return None
+    told = json.dumps(node, sort_keys=True, default=str)
+    target = str(node["_target_"])
+    digest = hashlib.sha256(told.encode()).hexdigest()[:8]
+    return Data(target.rpartition(".")[2], digest, cut(told, TAG))
 
 
 def params(experiment: Experiment, trial: Trial, config: object) -> dict[str, str]:
@@ -105,6 +143,14 @@ def metric_key(name: str) -> str:
     """`name` as MLflow takes it for a metric or a parameter."""
     path = posixpath.normpath(_FORBIDDEN.sub("_", name)).lstrip("/.").strip()
     return path[:KEY].rstrip("/") or "_"
+
+
+def _first_target(node: object) -> Mapping[Any, Any] | None:
+    if not isinstance(node, Mapping):
+        return None
+    if "_target_" in node:
+        return node
+    return next(filter(None, map(_first_target, node.values())), None)
 
 
 def _legible(value: float) -> float:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 
 from bisector import rundir
@@ -15,7 +15,14 @@ from bisector.model.session import Judged
 from bisector.report.figure import curve_figure
 from bisector.report.mlflow_cursor import RunMark
 from bisector.report.mlflow_readings import Place, pieces
-from bisector.report.mlflow_rows import final_metrics, metric_key, status, verdict_tags
+from bisector.report.mlflow_rows import (
+    Data,
+    concealed,
+    final_metrics,
+    metric_key,
+    status,
+    verdict_tags,
+)
 
 T = TypeVar("T")
 
@@ -30,10 +37,16 @@ def ms(at: float) -> int:
     return int(at * 1000)
 
 
-def describe(client: MlflowClient, run_id: str, params: Mapping[str, str]) -> None:
-    """Write the parameters."""
+def describe(
+    client: MlflowClient, run_id: str, params: Mapping[str, str], data: Data | None
+) -> None:
+    """Write the parameters, and what the run is trained on."""
     for some in _batches([Param(k, v) for k, v in params.items()], _PARAMS):
         client.log_batch(run_id, params=some)
+    if data:
+        told = Dataset(data.name, data.digest, "code", data.source)
+        context = InputTag("mlflow.data.context", "training")
+        client.log_inputs(run_id, [DatasetInput(told, [context])])
 
 
 def tag(client: MlflowClient, run_id: str, tags: Mapping[str, str]) -> None:
@@ -72,9 +85,9 @@ def end(client: MlflowClient, run_id: str, event: Judged, start: int) -> None:
 
 def attach(client: MlflowClient, run_id: str, folder: Path) -> None:
     """Keep the resolved configuration and the log with the run."""
-    config, log = folder / rundir.CONFIG, folder / rundir.LOG
-    if config.exists():
-        client.log_artifact(run_id, str(config))
+    config, log = config_of(folder), folder / rundir.LOG
+    if config:
+        client.log_text(run_id, yaml.safe_dump(config, sort_keys=False), rundir.CONFIG)
     if log.exists() and log.stat().st_size <= _LOG_LIMIT:
         client.log_artifact(run_id, str(log))
     elif log.exists():
@@ -91,9 +104,9 @@ def picture(
 
 
 def config_of(folder: Path) -> Any:
-    """The resolved configuration of a run; empty where there is none that can be read."""
+    """The resolved configuration of a run, without secrets; empty where none can be read."""
     try:
-        return yaml.safe_load((folder / rundir.CONFIG).read_text(encoding="utf-8"))
+        return concealed(yaml.safe_load((folder / rundir.CONFIG).read_text(encoding="utf-8")))
     except (FileNotFoundError, yaml.YAMLError):
         return {}
 
