@@ -42,6 +42,8 @@ class EarlyStop:
     """Chance that a healthy run is stopped, over all looks together."""
     patience: float = 3.0
     """How many times slower than the baseline a healthy run may learn; infinite: none is stopped."""
+    grace: float = 0.25
+    """Share of a run in which it is left alone: it may begin to learn late."""
     pace: float = 2.0
     """How many times faster than of late a run may learn from here on: one that would still
     come close to the baseline's end is left alone."""
@@ -161,13 +163,15 @@ def _look_steps(contest: Contest, baseline: Sequence[Evidence], rule: EarlyStop)
 
     The last step is none of them, since nothing is saved there.
     """
+    least = rule.grace * contest.length
     readings = min((c.steps for c in contest.baseline), key=len)
     marks = [contest.length * (i + 1) / rule.looks for i in range(rule.looks)]
     first = [readings[i] for mark in marks if (i := bisect_left(readings, mark)) < len(readings)]
     return [
         step
         for step in dict.fromkeys(first)
-        if step < contest.length and _has_improved(contest, baseline, step / rule.patience, rule)
+        if least <= step < contest.length
+        and _has_improved(contest, baseline, step / rule.patience, rule)
     ]
 
 
@@ -224,12 +228,17 @@ def _hopeless(contest: Contest, step: int, value: float, rule: EarlyStop) -> boo
 
 
 def _level(curve: Curve, step: float, span: float) -> float | None:
-    """The mean of the readings in the last `span` steps up to one, else the latest before it."""
+    """The mean of the readings in the last `span` steps up to one, else between its neighbours."""
     end = bisect_right(curve.steps, step)
+    begin = bisect_right(curve.steps, step - span)
+    if begin < end:
+        return fmean(curve.values[begin:end])
     if end == 0:
         return None
-    begin = min(bisect_right(curve.steps, step - span), end - 1)
-    return fmean(curve.values[begin:end])
+    if end == len(curve.steps):
+        return curve.last
+    (left, right), (low, high) = curve.steps[end - 1 : end + 1], curve.values[end - 1 : end + 1]
+    return low + (high - low) * (step - left) / (right - left)
 
 
 def _verdict(contest: Contest, look: Look, held_to: float) -> Verdict:
