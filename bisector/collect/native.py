@@ -26,8 +26,22 @@ _REASONS = {
 }
 _CODES = {0: Exit.CLEAN, SKIP: Exit.SKIPPED, EXIT_ENVIRONMENT: Exit.ENVIRONMENT, EXIT_OOM: Exit.OUT_OF_MEMORY}  # fmt: skip
 
+_ERROR = re.compile(r"[\w.]*(?:Error|Exception)\b")
+"""How the line begins that ends a traceback."""
+_DISK = (
+    r"No space left on device|Disk quota exceeded|Read-only file system|Stale file handle"
+    r"|Input/output error|Transport endpoint is not connected"
+    # torch.save, which does not pass the reason on.
+    r"|PytorchStreamWriter failed writing|unexpected pos \d+ vs \d+"
+)
+_NETWORK = r"Temporary failure in name resolution|Max retries exceeded|Connection (?:reset|refused|timed out)"  # fmt: skip
+_DEVICE = (
+    r"no CUDA-capable device|busy or unavailable|CUDA driver version is insufficient"
+    r"|uncorrectable ECC error|GPU is lost|NCCL.*unhandled (?:system|cuda) error"
+    r"|out of shared memory|insufficient shared memory"
+)
 _LAST_WORDS = (
-    (re.compile(r"No space left on device|Disk quota exceeded"), Exit.ENVIRONMENT),
+    (re.compile(f"{_DISK}|{_NETWORK}|{_DEVICE}"), Exit.ENVIRONMENT),
     (re.compile(r"^(ModuleNotFoundError|ImportError)\b", re.MULTILINE), Exit.ENVIRONMENT),
     (re.compile(r"OutOfMemoryError|CUDA out of memory|^MemoryError", re.MULTILINE), Exit.OUT_OF_MEMORY),
 )  # fmt: skip
@@ -107,5 +121,12 @@ def _exit(ended: Mapping[str, Any], log: str) -> Exit:
     number = -code if code < 0 else code - 128 if code > 128 else 0
     if number and number not in _CRASHES:
         return Exit.KILLED
-    last = "\n".join(log.rstrip().splitlines()[-3:])
+    last = _last_words(log)
     return next((exit_ for words, exit_ in _LAST_WORDS if words.search(last)), Exit.CRASHED)
+
+
+def _last_words(log: str) -> str:
+    """From the last error's own line on, which CUDA follows up with advice; else three lines."""
+    lines = log.rstrip().splitlines()
+    errors = [i for i, line in enumerate(lines) if _ERROR.match(line)]
+    return "\n".join(lines[errors[-1] :] if errors else lines[-3:])

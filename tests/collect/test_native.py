@@ -33,10 +33,30 @@ def ended(rundir: Path, code: int, reason: str = "exited", log: str = "") -> Exi
         (-15, "cancelled", "", Exit.CANCELLED),
         (127, "environment", "", Exit.ENVIRONMENT),
         (1, "exited", "OSError: [Errno 28] No space left on device", Exit.ENVIRONMENT),
+        (
+            1,
+            "exited",
+            "RuntimeError: [enforce fail at x.cc:1] . unexpected pos 2 vs 1",
+            Exit.ENVIRONMENT,
+        ),
+        (
+            1,
+            "exited",
+            "RuntimeError: CUDA error: devices are busy or unavailable\n" + "hint\n" * 4,
+            Exit.ENVIRONMENT,
+        ),
+        (
+            1,
+            "exited",
+            "RuntimeError: CUDA error: device-side assert triggered\n" + "hint\n" * 4,
+            Exit.CRASHED,
+        ),
+        (1, "exited", "RuntimeError: DataLoader worker is out of shared memory", Exit.ENVIRONMENT),
+        (1, "exited", "cp: error writing 'x': No space left on device", Exit.ENVIRONMENT),
         (1, "exited", "ModuleNotFoundError: No module named 'timm'", Exit.ENVIRONMENT),
         (1, "exited", "torch.OutOfMemoryError: CUDA out of memory.", Exit.OUT_OF_MEMORY),
         (1, "exited", "No space left on device\n" * 1 + "a\nb\nc\nKeyError: 1", Exit.CRASHED),
-    ],
+    ],  # fmt: skip
 )
 def test_every_way_to_end_is_told_apart(
     tmp_path: Path, code: int, reason: str, log: str, expected: Exit
