@@ -39,15 +39,13 @@ METRIC = Metric(name="score", min_effect=0.02)
 STEPS = 1000
 Rng = np.random.Generator
 Row = dict[str, object]
-Draw = Callable[[Trial], float]
+Train = Callable[[Trial], Evidence]
 
 
 def main() -> None:
     """Print every row."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument(
-        "--quick", action="store_true", help="a tenth of the games; a minute"
-    )
+    parser.add_argument("--quick", action="store_true", help="a tenth of the games; a minute")
     parser.add_argument("--json", action="store_true", help="one object a line")
     parser.add_argument("--runs", nargs="*", type=Path, default=[], metavar="OUT")
     args = parser.parse_args()
@@ -221,10 +219,10 @@ def null_searches(games: int) -> Row:
     for game in range(games):
         rng = np.random.default_rng(game)
 
-        def score(trial: Trial, rng: Rng = rng) -> float:
-            return rng.normal(0.9, sd)
+        def train(trial: Trial, rng: Rng = rng) -> Evidence:
+            return scored(rng.normal(0.9, sd))
 
-        ends.append(search(additions(8), score))
+        ends.append(search(additions(8), train))
     return {
         "question": "null",
         "searches": games,
@@ -239,11 +237,11 @@ def intermittent_searches(games: int) -> Row:
     for game in range(games):
         rng, culprit = np.random.default_rng(game), f"a{game % 8}"
 
-        def score(trial: Trial, rng: Rng = rng, culprit: str = culprit) -> float:
+        def train(trial: Trial, rng: Rng = rng, culprit: str = culprit) -> Evidence:
             broken = culprit in trial.arm.additions and rng.random() < 0.6
-            return rng.normal(0.3 if broken else 0.9, METRIC.expected_sd)
+            return scored(rng.normal(0.3 if broken else 0.9, METRIC.expected_sd))
 
-        end = search(additions(8), score)
+        end = search(additions(8), train)
         ends.append(end)
         found = end.conclusion.ruling.decided and end.conclusion.culprits == (frozenset({culprit}),)
         right += found
@@ -266,7 +264,12 @@ def additions(count: int) -> Experiment:
     return Experiment(name="bench", additions=named, metric=METRIC, budget=Budget())
 
 
-def search(experiment: Experiment, score: Draw) -> Session:
+def scored(value: float) -> Evidence:
+    """A run that ended with this score."""
+    return Evidence(Exit.CLEAN, {"score": Curve((STEPS,), (float(value),))})
+
+
+def search(experiment: Experiment, train: Train) -> Session:
     """A whole search, one run at a time, judged by the real judge; only training is made up."""
     planner = AdaptivePlanner()
     phases = (reproduce, isolate(planner), confirm, conclude(planner))
@@ -278,12 +281,12 @@ def search(experiment: Experiment, score: Draw) -> Session:
         for trial in decision.ask if decision else ():
             session = session.add(Launched(trial, ""))
         for launched in session.running:
-            session = session.add(_judged(session, launched.trial, score, left))
+            session = session.add(_judged(session, launched.trial, train, left))
     return session
 
 
-def _judged(session: Session, trial: Trial, score: Draw, left: dict[int, Evidence]) -> Judged:
-    left[trial.number] = Evidence(Exit.CLEAN, {"score": Curve((STEPS,), (float(score(trial)),))})
+def _judged(session: Session, trial: Trial, train: Train, left: dict[int, Evidence]) -> Judged:
+    left[trial.number] = train(trial)
     alone = trial.purpose is Purpose.BASELINE
     assert alone or baseline_is_known(session)
     runs = () if alone else session.runs(Arm())

@@ -56,7 +56,7 @@ def ended(rundir: Path, code: int, reason: str = "exited", log: str = "") -> Exi
         (1, "exited", "ModuleNotFoundError: No module named 'timm'", Exit.ENVIRONMENT),
         (1, "exited", "torch.OutOfMemoryError: CUDA out of memory.", Exit.OUT_OF_MEMORY),
         (1, "exited", "No space left on device\n" * 1 + "a\nb\nc\nKeyError: 1", Exit.CRASHED),
-    ],  # fmt: skip
+    ],
 )
 def test_every_way_to_end_is_told_apart(
     tmp_path: Path, code: int, reason: str, log: str, expected: Exit
