@@ -77,6 +77,27 @@ class MlflowConf:
 
 
 @dataclass
+class InspectConf:
+    """How much `bisect check` may look at."""
+
+    max_samples: int = 2000
+    """Of each split, and in the batches that are drawn."""
+    seconds: float = 60.0
+
+
+@dataclass
+class ChecksConf:
+    """What the checks go by."""
+
+    alpha: float = 0.01
+    """Chance that luck alone makes any of them speak, over all of them together."""
+    skip: list[str] = field(default_factory=list)
+    """Ids of checks that are not to look."""
+    thresholds: dict[str, dict[str, float]] = field(default_factory=dict)
+    """By check, then by name: `checks.thresholds.R08.ratio`; `bisect explain` has the defaults."""
+
+
+@dataclass
 class ExperimentConf:
     """A whole experiment."""
 
@@ -92,6 +113,8 @@ class ExperimentConf:
     budget: BudgetConf = field(default_factory=BudgetConf)
     limits: LimitsConf = field(default_factory=LimitsConf)
     mlflow: MlflowConf = field(default_factory=MlflowConf)
+    inspect: InspectConf = field(default_factory=InspectConf)
+    checks: ChecksConf = field(default_factory=ChecksConf)
     workload: Any = None
     launcher: Any = None
     planner: Any = None
