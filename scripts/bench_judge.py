@@ -281,11 +281,12 @@ def search(experiment: Experiment, train: Train) -> Session:
         for trial in decision.ask if decision else ():
             session = session.add(Launched(trial, ""))
         for launched in session.running:
-            session = session.add(_judged(session, launched.trial, train, left))
+            session = session.add(judged(session, launched.trial, train, left))
     return session
 
 
-def _judged(session: Session, trial: Trial, train: Train, left: dict[int, Evidence]) -> Judged:
+def judged(session: Session, trial: Trial, train: Train, left: dict[int, Evidence]) -> Judged:
+    """One trial, trained and held to the baseline; what it leaves goes into `left`."""
     left[trial.number] = train(trial)
     alone = trial.purpose is Purpose.BASELINE
     assert alone or baseline_is_known(session)

@@ -20,10 +20,13 @@ DIVERGING = log(1.5)
 """Growth of a loss over its own beginning beyond which it diverges, as a logarithm."""
 
 EXPECTED = 3.0
-"""How many runs it weighs that, while they train, healthy runs lie about one `min_effect` apart:
-several times as far as at the end. Three repeats alone say next to nothing of small risks."""
+"""How many runs it weighs that, while they train, healthy runs' scores lie about one `min_effect`
+apart: several times as far as at the end. Three repeats alone say next to nothing of small risks."""
 
-NORMAL = Metric(direction=Direction.MINIMIZE)
+LOWER = Metric(direction=Direction.MINIMIZE)
+
+Progress = tuple[Sequence[Curve], Metric]
+"""The baseline's curves of a signal, and which way it improves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ def known_broken(
     contest = _contest(evidence, baseline, metric)
     if contest is None:
         return None
-    steps = _look_steps(contest, baseline, rule)
+    steps = _look_steps(contest, _progress(contest, baseline), rule)
     in_a_row = 0
     for step in steps:
         look = _look(contest, step, rule)
@@ -158,7 +161,7 @@ def _planned(evidence: Evidence, baseline: Sequence[Curve]) -> float:
     return float(max(c.steps[-1] for c in baseline))
 
 
-def _look_steps(contest: Contest, baseline: Sequence[Evidence], rule: EarlyStop) -> list[int]:
+def _look_steps(contest: Contest, progress: Sequence[Progress], rule: EarlyStop) -> list[int]:
     """The baseline's steps at which a run is looked at: all that could ever stop one.
 
     The last step is none of them, since nothing is saved there.
@@ -167,23 +170,20 @@ def _look_steps(contest: Contest, baseline: Sequence[Evidence], rule: EarlyStop)
     readings = min((c.steps for c in contest.baseline), key=len)
     marks = [contest.length * (i + 1) / rule.looks for i in range(rule.looks)]
     first = [readings[i] for mark in marks if (i := bisect_left(readings, mark)) < len(readings)]
+    began = max(c.steps[0] for c in contest.baseline)
     return [
         step
         for step in dict.fromkeys(first)
         if least <= step < contest.length
-        and _has_improved(contest, baseline, step / rule.patience, rule)
+        and began <= step / rule.patience
+        and any(_gained(*p, step / rule.patience) >= rule.improved for p in progress)
     ]
 
 
-def _has_improved(
-    contest: Contest, baseline: Sequence[Evidence], step: float, rule: EarlyStop
-) -> bool:
-    """Whether the baseline had a level by this step, and was visibly on its way."""
-    if any(c.steps[0] > step for c in contest.baseline):
-        return False
-    signals = [(contest.baseline, contest.metric)]
-    signals += [(_curves(baseline, n), NORMAL) for n in (Signal.LOSS, Signal.VAL_LOSS)]
-    return any(_gained(curves, metric, step) >= rule.improved for curves, metric in signals)
+def _progress(contest: Contest, baseline: Sequence[Evidence]) -> list[Progress]:
+    """All by which the baseline can be seen to learn."""
+    losses = [(_curves(baseline, name), LOWER) for name in (Signal.LOSS, Signal.VAL_LOSS)]
+    return [(contest.baseline, contest.metric), *losses]
 
 
 def _gained(curves: Sequence[Curve], metric: Metric, step: float) -> float:
@@ -211,7 +211,9 @@ def _look(contest: Contest, step: int, rule: EarlyStop) -> Look | None:
 def _noise(contest: Contest, step: float, span: float) -> Noise | None:
     """The baseline's spread at a step, about what the run is held to."""
     levels = [v for c in contest.baseline if (v := _level(c, step, span)) is not None]
-    noise = learn(levels, contest.metric, Prior(contest.metric.min_effect, EXPECTED))
+    metric = contest.metric
+    expected = metric.expected_sd if contest.own_start else metric.min_effect
+    noise = learn(levels, metric, Prior(expected, EXPECTED))
     return replace(noise, mean=0.0) if noise and contest.own_start else noise
 
 
