@@ -27,7 +27,7 @@ from bisector.model.experiment import Direction
 from bisector.model.session import Accused, Concluded, Launched, Ruling, Session
 from bisector.model.trial import Arm, Purpose, Trial
 from bisector.plan.adaptive import AdaptivePlanner
-from bisector.plan.asks import seeds_used
+from bisector.plan.asks import numbered, seeds_used
 from bisector.plan.phases import (
     baseline_is_known,
     conclude,
@@ -36,7 +36,7 @@ from bisector.plan.phases import (
     reproduce,
     steer,
 )
-from bisector.plan.proof import clauses
+from bisector.plan.proof import passing
 from bisector.study import (
     ACCUSED,
     ENDED,
@@ -249,22 +249,26 @@ def _plan(study: Study, trial: FrozenTrial, terms: Terms) -> Mapping[str, object
     while len(asks) <= before:
         launched = (Launched(ask, "") for ask in asks)
         later = Session(session.experiment, (*session.events, *launched))
-        asks.append(_repeat(later, trial.number))
+        asks.append(_spare(later, trial.number))
     ask, accused = asks[before], session.accusation
     told = {ACCUSED: accusation_as_json(accused)} if accused else {}
     return {ON: sorted(ask.arm.additions), SEED: ask.seed, PURPOSE: ask.purpose.value, **told}
 
 
-def _repeat(session: Session, number: int) -> Trial:
-    """Where nothing is asked for, one more run of what the likeliest explanation rests on."""
+def _spare(session: Session, number: int) -> Trial:
+    """Where nothing is asked for before others have ended: what may well be asked for next."""
+    answer = () if session.conclusion else PLANNER.decide(session, 1)
+    if isinstance(answer, tuple) and answer:
+        return numbered(session, answer, Purpose.ISOLATE)[0]
     baseline, full = Arm(), Arm(session.experiment.full)
     arms = [baseline, full]
     if baseline_is_known(session):
         likeliest = next(iter(PLANNER.rank(session)), None)
         standing = session.accusation.suspect if session.accusation else likeliest
         if standing:
-            proof = clauses(session, Accused(standing, "", number))
-            arms = [c.want.arm for c in proof] or arms
+            # Not its parts: how often they are to be judged grows with how often they are asked for.
+            rest = passing(session.experiment, standing.culprits)
+            arms = [Arm(s) for s in (*standing.culprits, *rest)] or arms
     arm = min(arms, key=lambda a: seeds_used(session, a))
     purpose = Purpose.BASELINE if arm == baseline else Purpose.CONFIRM
     return Trial(number, arm, session.experiment.seed + seeds_used(session, arm), purpose)

@@ -217,6 +217,17 @@ def test_workers_that_ask_at_once_are_given_different_work() -> None:
     assert verdict(study).ruling is Ruling.INCONCLUSIVE
 
 
+def test_four_workers_are_kept_busy_and_need_not_many_more_trials() -> None:
+    study = study_of()
+    running = [study.ask() for _ in range(4)]
+    while study.user_attrs.get("bisect_verdict", {}).get("ruling") != "interaction":
+        trial = running.pop(0)
+        study.tell(trial, harmed_by("a1", "a4")(trial))
+        running.append(study.ask())
+        assert len(study.trials) < 48
+    assert named(study) == (Ruling.INTERACTION, [["a1", "a4"]])
+
+
 def test_a_trial_whose_worker_died_says_nothing_of_its_arm() -> None:
     study = study_of()
     study.optimize(harmed_by(), n_trials=3)
