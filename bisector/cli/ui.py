@@ -16,7 +16,7 @@ from bisector.errors import ConfigError, LaunchError
 from bisector.journal import Journal
 from bisector.report.mlflow_child import environment
 from bisector.report.mlflow_cursor import CURSOR, Cursor
-from bisector.report.mlflow_page import page, store_of, tracking
+from bisector.report.mlflow_page import arms_key, page, store_of, tracking
 from bisector.rundir import JOURNAL
 
 HOST = "127.0.0.1"
@@ -42,15 +42,17 @@ def ui(out: Path, home: Path | None, port: int) -> int:
     """
     store = _store(out, home)
     if store.startswith(("http:", "https:")):
-        print(f"MLflow: {store.rstrip('/')}{_page(home)}")
+        _tell(store.rstrip("/"), home)
         return 0
     if _serves(port, _some_run(out, home)):
-        print(f"MLflow is on port {port} already.\nMLflow: http://{HOST}:{port}{_page(home)}")
+        print(f"MLflow is on port {port} already.")
+        _tell(f"http://{HOST}:{port}", home)
         return 0
     if _taken(port):
         print(f"Port {port} is taken by something else; taking another.")
         port = _free_port()
-    return _serve(out, store, port, _page(home))
+    with _Server(out, store, port) as server:
+        return _serve(server, f"http://{HOST}:{port}", home)
 
 
 def _store(out: Path, home: Path | None) -> str:
@@ -66,12 +68,15 @@ def _store(out: Path, home: Path | None) -> str:
     return store_of(out)
 
 
-def _page(home: Path | None) -> str:
-    """The address of the session's view behind the server's; of the front page without one."""
+def _tell(server: str, home: Path | None) -> None:
+    """Print where to look: the session's views, or the front page where there is none."""
     cursor = Cursor.load(home) if home else None
-    if cursor and cursor.view_key:
-        return page(cursor.experiment_id, cursor.view_key)
-    return "/#/experiments?workflowType=machine_learning"
+    if cursor is None or not cursor.view_key:
+        print(f"MLflow: {server}/#/experiments?workflowType=machine_learning", flush=True)
+        return
+    print(f"MLflow: {server}{page(cursor.experiment_id, cursor.view_key)}")
+    charts = page(cursor.experiment_id, arms_key(cursor.view_key))
+    print(f"Curves by arm: {server}{charts}&compareRunsMode=CHART", flush=True)
 
 
 def _some_run(out: Path, home: Path | None) -> str:
@@ -81,24 +86,24 @@ def _some_run(out: Path, home: Path | None) -> str:
     return next((c.parent_id for c in cursors if c.parent_id), "")
 
 
-def _serve(out: Path, store: str, port: int, address: str) -> int:
-    out.mkdir(parents=True, exist_ok=True)
-    with _Server(out, store, port) as server:
-        print("Starting MLflow (some seconds) ...", flush=True)
-        try:
-            server.wait_until_ready()
-            print(f"MLflow: http://{HOST}:{port}{address}\nCtrl-C stops it.", flush=True)
-            server.process.wait()
-        except KeyboardInterrupt:
-            print("MLflow is stopped.")
-            return 0
-        raise server.failed()
+def _serve(server: "_Server", address: str, home: Path | None) -> int:
+    print("Starting MLflow (some seconds) ...", flush=True)
+    try:
+        server.wait_until_ready()
+        _tell(address, home)
+        print("Ctrl-C stops it.", flush=True)
+        server.process.wait()
+    except KeyboardInterrupt:
+        print("MLflow is stopped.")
+        return 0
+    raise server.failed()
 
 
 class _Server:
     """MLflow's server with all its processes, from entering to leaving."""
 
     def __init__(self, out: Path, store: str, port: int) -> None:
+        out.mkdir(parents=True, exist_ok=True)
         self._log, self._port = out / _SERVER_LOG, port
         artifacts = (out.resolve() / "mlartifacts").as_uri()
         # By the environment: a store's address may hold a password, and argv is public.

@@ -65,6 +65,11 @@ def page(experiment_id: str, view_key: str) -> str:
     return f"/#/experiments/{experiment_id}/runs?{query}"
 
 
+def arms_key(table_key: str) -> str:
+    """The key of the view of arms that belongs to a view of runs."""
+    return f"{table_key}-arms"
+
+
 def run_name(experiment: Experiment, trial: Trial) -> str:
     """`03 +focal lr x10`: what differs first."""
     return f"{trial.number:02d} {arm_in_brief(experiment, trial.arm)}"
@@ -141,7 +146,9 @@ def _few(sign: str, names: frozenset[str]) -> str:
 
 
 def _table(session: Session, parent_id: str) -> View:
-    told = [_tag("outcome"), _metric(DELTA), _tag("symptom"), _tag("purpose")]
+    # A run that was stopped early has no effect, but a last reading of what decides.
+    last = metric_key(deciding(session))
+    told = [_tag("outcome"), _metric(DELTA), _metric(last), _tag("symptom"), _tag("purpose")]
     settings = [_param(p) for p in (*_interesting(session, _COLUMNS), "lr_scale", "seed")]
     columns = [*told, *settings]
     order = [_NAME, "runDateAndNestInfo", "duration", *columns]
@@ -158,7 +165,7 @@ def _table(session: Session, parent_id: str) -> View:
 def _arms(session: Session, parent_id: str) -> View:
     """Runs of an arm drawn as one line with its spread."""
     columns = [_metric(DELTA), _metric("final/score")]
-    key = session_key(session) + "-arms"
+    key = arms_key(session_key(session))
     curves = [c for c in _charts(session) if c["type"] == "LINE"]
     return _view(
         key,

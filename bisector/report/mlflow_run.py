@@ -26,6 +26,7 @@ from bisector.report.mlflow_rows import (
 
 T = TypeVar("T")
 
+_YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _METRICS, _PARAMS = 500, 100
 """At most so many in one call; MLflow takes 1,000 and 100."""
 _LOG_LIMIT = 4_000_000
@@ -106,7 +107,8 @@ def picture(
 def config_of(folder: Path) -> Any:
     """The resolved configuration of a run, without secrets; empty where none can be read."""
     try:
-        return concealed(yaml.safe_load((folder / rundir.CONFIG).read_text(encoding="utf-8")))
+        text = (folder / rundir.CONFIG).read_text(encoding="utf-8")
+        return concealed(yaml.load(text, Loader=_YAML))
     except (FileNotFoundError, yaml.YAMLError):
         return {}
 

@@ -62,8 +62,12 @@ def serving(out: Path, port: int) -> Iterator[str]:
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
-            lines = [process.stdout.readline() for _ in range(3)]
-            yield "".join(lines)
+            said = ""
+            while "Ctrl-C" not in said:
+                line = process.stdout.readline()
+                assert line, f"it ended, having said: {said}"
+                said += line
+            yield said
         finally:
             process.send_signal(signal.SIGINT)
             rest = process.stdout.read()
