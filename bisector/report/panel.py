@@ -83,8 +83,8 @@ def _header(picture: Picture, frame: Frame) -> list[Text]:
     if gap > 0:
         title.append(" " * gap + clock, _DIM)
     done = f"{count(len(picture.session.judged), 'run')} done"
-    runs = f"about {picture.left.runs} left"
-    seconds = picture.left.seconds
+    runs = f"about {picture.left.runs} left" if picture.left.runs else ""
+    seconds = picture.left.seconds if picture.left.runs else None
     time = "" if seconds is None else f"about {_rounded(seconds)}"
     return [title, Text(", ".join(filter(None, [done, runs, time])))]
 
