@@ -26,6 +26,12 @@ class Reading:
     value: float
     line: int
     """Position in the file, from 0: the reading's identity."""
+    at: float | None = None
+    """When it was made, in seconds since the epoch, if the file says so."""
+
+    def milliseconds(self, start: int) -> int:
+        """Its time for MLflow; where it has none, its place in the file after the run's start."""
+        return start + self.line if self.at is None else round(1000 * self.at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,8 @@ def _parsed(row: str, line: int) -> Reading | None:
     """The reading of a line; None for what is not one."""
     try:
         told = json.loads(row)
-        return Reading(str(told["name"]), int(told["step"]), float(told["value"]), line)
+        at = float(told["at"]) if "at" in told else None
+        return Reading(str(told["name"]), int(told["step"]), float(told["value"]), line, at)
     except (ValueError, TypeError, KeyError, OverflowError):
         return None
 

@@ -64,7 +64,7 @@ def follow(client: MlflowClient, mark: RunMark, metrics: Path, start: int) -> It
     """
     for readings, place in pieces(metrics, mark.place):
         finite = [r for r in readings if isfinite(r.value)]
-        rows = [Metric(metric_key(r.name), r.value, start + r.line, r.step) for r in finite]
+        rows = [Metric(metric_key(r.name), r.value, r.milliseconds(start), r.step) for r in finite]
         for some in _batches(rows, _METRICS):
             client.log_batch(mark.run_id, metrics=some)
         end = next((r for r in readings if not isfinite(r.value)), None)
