@@ -8,7 +8,7 @@ a third of its steps. Nothing is ever known to be *healthy* early: a NaN can sti
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import isfinite, log
+from math import exp, isfinite, log
 from statistics import fmean
 
 from bisector.judge.noise import Noise, Prior, learn
@@ -225,7 +225,7 @@ def _hopeless(contest: Contest, step: int, value: float, rule: EarlyStop) -> boo
         before = contest.run.values[0]
     pace = max(0.0, metric.harm(before, value)) / (step / 2)
     gain = rule.pace * pace * max(0.0, contest.planned - step)
-    end = 0.0 if contest.own_start else fmean(c.last for c in contest.baseline)
+    end = 0.0 if contest.own_start else fmean(c.tail(metric.last) for c in contest.baseline)
     return metric.harm(value, end) - gain > metric.min_effect
 
 
@@ -247,9 +247,7 @@ def _verdict(contest: Contest, look: Look, held_to: float) -> Verdict:
     name, noise = contest.metric.name, look.noise
     if contest.own_start:
         symptom = Symptom.DIVERGED
-        because = (
-            f"{name} at step {look.step} is {2.718281828**look.value:.3g} times that at the start"
-        )
+        because = f"{name} at step {look.step} is {exp(look.value):.3g} times that at the start"
     else:
         symptom = Symptom.WORSE
         because = (
