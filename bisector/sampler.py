@@ -162,11 +162,11 @@ class BisectSampler(BaseSampler):
             self._independent.after_trial(study, trial, state, values)
         if state is TrialState.FAIL:
             _mark(study, trial, ENDED, value=True)
-        found = _standing(study, self._terms, [_ended(trial, state, values)])
-        if found is None:
+        session = _standing(study, self._terms, [_ended(trial, state, values)])
+        if session is None:
             return
-        _set_attribute(study, VERDICT, _as_json(found))
-        if self._stop and found.ruling is not Ruling.INCONCLUSIVE:
+        _set_attribute(study, VERDICT, _as_json(_found(session)))
+        if self._stop and session.conclusion:
             with suppress(RuntimeError):  # asked and told by hand: there is no loop to stop
                 study.stop()
 
@@ -179,13 +179,13 @@ def verdict(study: Study) -> Concluded:
             suggested a categorical parameter.
     """
     terms = _attributes(study).get(TERMS)
-    found = _standing(study, Terms(**terms), []) if terms else None
-    if found is None:
+    session = _standing(study, Terms(**terms), []) if terms else None
+    if session is None:
         raise ValueError(
             f"study `{study.study_name}` has no trial of a BisectSampler with a categorical "
             "parameter: pass `sampler=BisectSampler(min_effect=...)` and optimize it first"
         )
-    return found
+    return _found(session)
 
 
 def middle(distribution: BaseDistribution) -> float | int:
@@ -240,22 +240,24 @@ def _plan(study: Study, trial: FrozenTrial, terms: Terms) -> Mapping[str, object
     trials = _trials(study)
     earlier = [t for t in trials if t.number < trial.number]
     if not switches(trials):
-        return {ON: [], SEED: terms.seed + len(earlier), PURPOSE: Purpose.BASELINE.value}
+        return {SEED: terms.seed + len(earlier), PURPOSE: Purpose.BASELINE.value, ON: []}
     gone = lost(trials)
     before = sum(unplanned(t) and t.number not in gone for t in earlier)
     search = _search(study, terms, trials, before + 1)
     session = search.session
     asks = [*search.asks]
     while len(asks) <= before:
-        launched = (Launched(ask, "") for ask in asks)
+        others = (replace(ask, number=trial.number + i) for i, ask in enumerate(asks))
+        launched = (Launched(other, "") for other in others)
         later = Session(session.experiment, (*session.events, *launched))
-        asks.append(_spare(later, trial.number))
+        asks.append(_spare(later))
     ask, accused = asks[before], session.accusation
     told = {ACCUSED: accusation_as_json(accused)} if accused else {}
-    return {ON: sorted(ask.arm.additions), SEED: ask.seed, PURPOSE: ask.purpose.value, **told}
+    # `ON` comes last: once it is there, other workers take the plan to be whole.
+    return {SEED: ask.seed, PURPOSE: ask.purpose.value, **told, ON: sorted(ask.arm.additions)}
 
 
-def _spare(session: Session, number: int) -> Trial:
+def _spare(session: Session) -> Trial:
     """Where nothing is asked for before others have ended: what may well be asked for next."""
     answer = () if session.conclusion else PLANNER.decide(session, 1)
     if isinstance(answer, tuple) and answer:
@@ -271,16 +273,22 @@ def _spare(session: Session, number: int) -> Trial:
             arms = [Arm(s) for s in (*standing.culprits, *rest)] or arms
     arm = min(arms, key=lambda a: seeds_used(session, a))
     purpose = Purpose.BASELINE if arm == baseline else Purpose.CONFIRM
-    return Trial(number, arm, session.experiment.seed + seeds_used(session, arm), purpose)
+    seed = session.experiment.seed + seeds_used(session, arm)
+    return Trial(len(session.launched), arm, seed, purpose)
 
 
-def _standing(study: Study, terms: Terms, ended: Sequence[FrozenTrial]) -> Concluded | None:
-    """What is known, `ended` taking the place of trials that are not yet stored as ended."""
+def _standing(study: Study, terms: Terms, ended: Sequence[FrozenTrial]) -> Session | None:
+    """The search as it stands, `ended` taking the place of trials not yet stored as ended.
+
+    None while no trial has shown what there is to search among.
+    """
     known = {t.number: t for t in (*_trials(study), *ended)}
     trials = [known[number] for number in sorted(known)]
-    if not switches(trials):
-        return None
-    session = _search(study, terms, trials, 1).session
+    return _search(study, terms, trials, 1).session if switches(trials) else None
+
+
+def _found(session: Session) -> Concluded:
+    """The conclusion; before there is one, the likeliest explanation."""
     if session.conclusion:
         return session.conclusion
     ranked = PLANNER.rank(session)

@@ -171,11 +171,13 @@ def accusation_as_json(accused: Accused) -> dict[str, object]:
 
 
 def _trial(session: Session, found: Sequence[Switch], frozen: FrozenTrial) -> Trial:
-    arm = _arm(found, frozen)
-    attributes = frozen.user_attrs
-    seed = attributes.get(SEED, session.experiment.seed + seeds_used(session, arm))
-    known = Purpose.BASELINE if arm == Arm() else Purpose.ISOLATE
-    return Trial(frozen.number, arm, seed, Purpose(attributes.get(PURPOSE, known)))
+    arm, told = _arm(found, frozen), frozen.user_attrs
+    seed = told.get(SEED, session.experiment.seed + seeds_used(session, arm))
+    purpose = Purpose.BASELINE if arm == Arm() else Purpose.ISOLATE
+    # Its parameters may be the user's own choice (`enqueue_trial`), whatever was planned for it.
+    if arm == Arm(frozenset(told.get(ON, ()))):
+        purpose = Purpose(told.get(PURPOSE, purpose))
+    return Trial(frozen.number, arm, seed, purpose)
 
 
 def _arm(found: Sequence[Switch], frozen: FrozenTrial) -> Arm:

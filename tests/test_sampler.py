@@ -138,6 +138,17 @@ def test_a_baseline_that_breaks_by_itself_is_said_to() -> None:
     assert len(study.trials) < 10
 
 
+def test_a_baseline_too_noisy_to_judge_by_ends_the_study_without_an_accusation() -> None:
+    def objective(trial: Trial) -> float:
+        switched_on(trial)
+        return random.Random(trial.number).random()
+
+    study = study_of()
+    study.optimize(objective, n_trials=EXHAUSTIVE)
+    assert not verdict(study).culprits
+    assert len(study.trials) < EXHAUSTIVE
+
+
 def test_a_pruned_trial_is_broken_if_it_was_worse_than_the_baseline_at_that_step() -> None:
     def objective(trial: Trial) -> float:
         on = switched_on(trial)
@@ -293,6 +304,14 @@ def test_trials_made_under_another_sampler_are_evidence() -> None:
     alone = study_of()
     alone.optimize(harmed_by("a3"), n_trials=EXHAUSTIVE)
     assert len(study.trials) - 20 < len(alone.trials)
+
+
+def test_a_trial_that_the_user_enqueued_is_taken_for_what_it_is() -> None:
+    study = study_of()
+    study.enqueue_trial(dict.fromkeys(NAMES, False) | {"a3": True})
+    study.optimize(harmed_by("a3"), n_trials=EXHAUSTIVE)
+    assert study.trials[0].params["a3"] is True
+    assert named(study) == (Ruling.CULPRIT, [["a3"]])
 
 
 def test_after_the_verdict_further_trials_confirm_it() -> None:
