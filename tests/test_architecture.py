@@ -31,6 +31,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "collect": {"collect"} | SHELL,
     "report": {"report"} | SHELL,
     "journal": {"journal"} | SHELL,
+    "checks": {"checks", "model"},
+    "diagnose": {"checks", "model"},
     "study": {"plan", "judge", "model"},
     "sampler": {"study", "plan", "model"},
     "orchestrator": {"plan", "journal"} | SHELL,
@@ -39,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """Layer -> the layers of ours it may import. `cli` is not listed: it may import all."""
 
-PURE = {"model", "ports", "plan", "judge"}
+PURE = {"model", "ports", "plan", "judge", "checks", "diagnose"}
 EFFECTS = {
     "asyncio", "glob", "io", "logging", "multiprocessing", "os", "pathlib", "random", "shutil",
     "signal", "socket", "subprocess", "sys", "tempfile", "threading", "time", "urllib",
@@ -49,7 +51,7 @@ HARMLESS = {"ports.py": {"pathlib"}}
 
 HEAVY_IN = {
     "torch": {"train", "recipes"},
-    "sklearn": {"recipes"},
+    "sklearn": {"train", "recipes"},
     "hydra": {"config", "cli", "train"},
     "omegaconf": {"config", "cli", "train"},
     "optuna": {"plan/lr_sweep.py", "plan/sweep.py", "study", "sampler"},

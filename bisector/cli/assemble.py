@@ -50,7 +50,7 @@ def assemble(
     return Parts(
         phases=phases,
         workload=workload,
-        launcher=_launcher(composer, workload),
+        launcher=launcher_of(composer, workload),
         collector=collector,
         oracle=SymptomOracle(
             experiment.metric,
@@ -79,7 +79,8 @@ def workload_of(composer: Composer) -> Workload:
     return cast(Workload, _part("workload", node, resolve=composer.recipe, limits=given))
 
 
-def _launcher(composer: Composer, workload: Workload) -> Launcher:
+def launcher_of(composer: Composer, workload: Workload) -> Launcher:
+    """Where the configuration says that jobs run."""
     node = composer.base.launcher
     # A launcher that can warm up says so by having the key `preload`.
     if "preload" in node and not node.preload and isinstance(workload, FunctionWorkload):

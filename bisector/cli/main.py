@@ -21,13 +21,18 @@ VERBS = {
     "report": "write a search's report again from its journal",
     "ui": "open MLflow on a search",
     "init": "write a commented experiment for your own code",
+    "check": "look for known reasons in data, model and loss, before anything is trained",
+    "explain": "print the manual page of a check, or list the reasons and their checks",
     "sweep": "sweep hyperparameters of the recipe, with nothing to accuse",
 }
 """One module of `bisector.cli` each, imported only when asked for: `--help` stays instant."""
 
+WORDS = {"init": ("NAME", "the experiment to write"), "explain": ("ID", "as in R08 or R15b")}
+"""What the words after a verb are, and their help, where they are no experiment."""
+
 EPILOG = """\
-exit codes: 0 concluded, 1 budget spent without a conclusion, 2 usage or configuration,
-3 the tool broke, 130 stopped (the same command goes on)."""
+exit codes: 0 concluded, 1 budget spent without a conclusion (check: something is suspected),
+2 usage or configuration, 3 the tool broke, 130 stopped (the same command goes on)."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,8 +81,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add(sub: argparse.ArgumentParser, verb: str) -> None:
-    what = "NAME" if verb == "init" else "conf=NAME, key=value"
-    sub.add_argument("words", nargs="*", metavar=what, help="the experiment and overrides of it")
+    what, text = WORDS.get(verb, ("conf=NAME, key=value", "the experiment and overrides of it"))
+    sub.add_argument("words", nargs="*", metavar=what, help=text)
     sub.add_argument(
         "--out", type=Path, default=Path("out"), help="where sessions are kept (default: out)"
     )
@@ -94,9 +99,10 @@ def _add(sub: argparse.ArgumentParser, verb: str) -> None:
         sub.add_argument("--mlflow", action="store_true", help="complete the view in MLflow")
     if verb == "ui":
         sub.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1 (default: 5000)")
+    if verb in ("sweep", "check"):
+        sub.add_argument("--on", metavar="A,B", help="additions that are on throughout")
     if verb == "sweep":
         sub.add_argument("--trials", type=int, help="settings to try where a range is given")
-        sub.add_argument("--on", metavar="A,B", help="additions that are on throughout")
         sub.add_argument("--seeds", type=int, default=1, help="runs of each setting (default: 1)")
 
 

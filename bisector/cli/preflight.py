@@ -1,12 +1,11 @@
 """Before the first run: can everything that the arms name be imported where they will run?"""
 
-import time
 from pathlib import Path
 
+from bisector.cli.errand import errand, last_line
 from bisector.errors import ConfigError, LaunchError
 from bisector.model.session import Session
 from bisector.orchestrator import Parts
-from bisector.ports import Job, JobState, Launcher
 from bisector.rundir import LOG, PREFLIGHT_RESULT
 from bisector.workload.function import errors_of
 
@@ -31,32 +30,14 @@ def preflight(parts: Parts, session: Session, home: Path, limit: float = 300.0) 
     job = parts.workload.preflight(session, rundir)
     if job is None:
         return
-    _see_to_its_end(parts.launcher, job, limit)
+    errand(parts.launcher, job, "The first job", limit)
     if not result.exists():
         raise LaunchError(
-            f"The first job, which only imports what the arms name, did not end well: {_last_line(rundir)}",
+            f"The first job, which only imports what the arms name, did not end well: {last_line(rundir)}",
             hint=f"Look at {rundir / LOG}.",
         )
     if errors := errors_of(result):
         raise _cannot_import(errors)
-
-
-def _see_to_its_end(launcher: Launcher, job: Job, limit: float) -> None:
-    handle = launcher.submit(job)
-    deadline = time.monotonic() + limit
-    ended = False
-    try:
-        while not ended and time.monotonic() < deadline:
-            time.sleep(0.02)
-            ended = launcher.poll([handle])[handle] is JobState.ENDED
-    finally:
-        if not ended:
-            launcher.cancel([handle])
-    if not ended:
-        raise LaunchError(
-            f"The first job did not start and end within {limit:.0f} s.",
-            hint=f"Look at {job.rundir / LOG} and at the launcher's settings.",
-        )
 
 
 def _cannot_import(errors: list[dict[str, str]]) -> ConfigError:
@@ -67,9 +48,3 @@ def _cannot_import(errors: list[dict[str, str]]) -> ConfigError:
         f"{first['key']} = {first['target']} cannot be imported: {first['message']}{more}.",
         hint=f"Did you mean {near}?" if near else "Is the module on the path, and installed here?",
     )
-
-
-def _last_line(rundir: Path) -> str:
-    log = rundir / LOG
-    lines = log.read_text(errors="replace").split("\n") if log.exists() else []
-    return next((line for line in reversed(lines) if line.strip()), "it left no log")

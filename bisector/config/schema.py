@@ -94,7 +94,7 @@ class ChecksConf:
     skip: list[str] = field(default_factory=list)
     """Ids of checks that are not to look."""
     thresholds: dict[str, dict[str, float]] = field(default_factory=dict)
-    """By check, then by name: `checks.thresholds.R08.ratio`; `bisect explain` has the defaults."""
+    """By check, then by name: `+checks.thresholds.R08.ratio=5`; `bisect explain` has the defaults."""
 
 
 @dataclass

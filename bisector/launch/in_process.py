@@ -16,7 +16,7 @@ from typing import Any, NoReturn, cast
 
 from bisector.ports import Job
 
-WORKERS = ("bisector.train.worker", "bisector.train.preflight")
+WORKERS = ("bisector.train.worker", "bisector.train.preflight", "bisector.train.inspection")
 """The modules that are ours to run without a new interpreter."""
 
 _READ_AT_START = ("PYTHON", "LD_", "DYLD_", "MALLOC_", "KMP_", "MKL_", "TORCH", "PYTORCH")

@@ -20,15 +20,18 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 class Shuffled(Sampler[list[int]]):
     """Indices of the samples of each batch, from batch `start` on, for ever.
 
-    Every epoch is a fresh permutation of all samples; a last batch that would be
-    smaller than the others is left out.
+    Every epoch is a fresh permutation of all samples, or, without `shuffle`, their stored
+    order; a last batch that would be smaller than the others is left out.
     """
 
-    def __init__(self, samples: int, batch_size: int, seed: int, start: int = 0) -> None:
+    def __init__(
+        self, samples: int, batch_size: int, seed: int, start: int = 0, *, shuffle: bool = True
+    ) -> None:
         self.samples = samples
         self.batch_size = min(batch_size, samples)
         self.seed = seed
         self.start = start
+        self.shuffle = shuffle
 
     @property
     def per_epoch(self) -> int:
@@ -38,9 +41,15 @@ class Shuffled(Sampler[list[int]]):
     def __iter__(self) -> Iterator[list[int]]:
         first, skipped = divmod(self.start, self.per_epoch)
         for epoch in count(first):
-            order = torch.randperm(self.samples, generator=generator(self.seed, "order", epoch))
+            order = self.epoch(epoch)
             batches = order[: self.per_epoch * self.batch_size].view(-1, self.batch_size)
             yield from batches[skipped if epoch == first else 0 :].tolist()
+
+    def epoch(self, number: int) -> torch.Tensor:
+        """The order of all samples in an epoch."""
+        if not self.shuffle:
+            return torch.arange(self.samples)
+        return torch.randperm(self.samples, generator=generator(self.seed, "order", number))
 
 
 def training_batches(dataset: Dataset[Any], order: Shuffled, *, workers: int) -> Iterator[Batch]:

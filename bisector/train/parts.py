@@ -64,7 +64,12 @@ def build(cfg: DictConfig, run: Run) -> Parts:
     """Make the parts of a recipe; equal seeds give equal initial weights and data order."""
     settings = trainer_settings(cfg.trainer)
     data: Splits = make(cfg.data.source)
-    order = Shuffled(len(data.train), settings.batch_size, run.seed)  # type: ignore[arg-type]
+    order = Shuffled(
+        len(data.train),  # type: ignore[arg-type]
+        settings.batch_size,
+        run.seed,
+        shuffle=settings.shuffle,
+    )
     planned = settings.planned(order.per_epoch)
     torch.manual_seed(derive(run.seed, "init"))
     model = make(cfg.model).to(run.device)

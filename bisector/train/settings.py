@@ -31,6 +31,8 @@ class TrainerSettings:
     """The length of the training: one of the two."""
     batch_size: int = 64
     """Samples per step."""
+    shuffle: bool = True
+    """A fresh order every epoch; false: the order in which the data set stores its samples."""
     accumulate: int = 1
     """Into how many pieces a batch is cut to save memory; the gradient stays that of the whole."""
     eval_every: int | None = None

@@ -15,7 +15,7 @@ from bisector.model.experiment import LearningRate
 from bisector.model.session import Session
 from bisector.model.trial import Arm, Trial
 from bisector.ports import Job, Limits
-from bisector.rundir import CONFIG, ENV_RUNDIR, PREFLIGHT, write_json
+from bisector.rundir import CONFIG, ENV_RUNDIR, INSPECT, PREFLIGHT, write_json
 from bisector.workload.overrides import overrides_of
 
 Resolve = Callable[[Sequence[str]], Mapping[str, Any]]
@@ -63,6 +63,16 @@ class FunctionWorkload:
         return replace(
             self._job(rundir, "bisector.train.preflight"), limits=Limits(gpus=self.limits.gpus)
         )
+
+    def inspection(
+        self, recipe: Mapping[str, Any], seed: int, bounds: Mapping[str, float], rundir: Path
+    ) -> Job:
+        """A job that looks at a recipe's parts and trains nothing; facts come into `rundir`."""
+        rundir.mkdir(parents=True, exist_ok=True)
+        text = yaml.safe_dump(dict(recipe), sort_keys=False)
+        (rundir / CONFIG).write_text(text, encoding="utf-8")
+        write_json(rundir / INSPECT, dict(bounds))
+        return self._job(rundir, "bisector.train.inspection", self.target, str(seed))
 
     def _job(self, rundir: Path, *worker: str) -> Job:
         env = {ENV_RUNDIR: str(rundir)}

@@ -1,0 +1,97 @@
+"""What a check is: a card, and a function from recorded facts to a clue.
+
+The card says which reason it serves, what it needs to look and what it may cross; the
+function's docstring is its manual page. Nothing registers itself: `catalogue.py` lists them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from bisector.model.finding import Case, Clue, Limit, Remedy, Severity, Stage
+
+FAMILIES: Mapping[str, tuple[Stage, str]] = {
+    "inputs": (Stage.DATA, "the samples' inputs"),
+    "numbers": (Stage.DATA, "inputs that are measurements or pixels, not token numbers"),
+    "labels": (Stage.DATA, "targets that are class numbers"),
+    "splits": (Stage.DATA, "a training and a validation split"),
+    "loader": (Stage.DATA, "the batches that the loader emits"),
+    "order": (Stage.DATA, "batches in which the samples of the data set can be recognised"),
+    "batch_labels": (Stage.DATA, "batches with class numbers as targets"),
+    "relation": (Stage.DATA, "inputs and targets on which a simple probe can be trained"),
+    "start": (Stage.MODEL, "outputs and losses of the untrained model"),
+    "loss_calls": (Stage.MODEL, "the calls of torch's functions that the loss makes"),
+    "loss_shape": (Stage.MODEL, "a loss of class scores or of numbers"),
+    "parameters": (Stage.MODEL, "the gradient of the loss in every parameter"),
+    "independence": (Stage.MODEL, "outputs that can be compared between batches"),
+    "signal": (Stage.MODEL, "the activations of the untrained model, layer by layer"),
+    "weights": (Stage.MODEL, "the initial weights"),
+    "slope": (Stage.MODEL, "a model that computes in double precision"),
+}
+"""Families of facts: where they sit, and what they are, for `could not look: needs ...`."""
+
+PARTS_OF_A_PAGE = (
+    "Why it breaks training:",
+    "How it is seen:",
+    "How to mend it:",
+    "Before:",
+    "After:",
+    "Source:",
+)
+"""What the manual page of a check must say, in this order, after the line that says what it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """A card and a function."""
+
+    id: str
+    """The reason's id, with a letter where several checks serve one reason."""
+    title: str
+    """The ill, in a few words."""
+    severity: Severity
+    needs: tuple[str, ...]
+    """Families of facts without which it cannot look."""
+    remedy: Remedy
+    limits: Mapping[str, Limit] = field(default_factory=dict)
+    look: Callable[[Case], Clue | None]
+
+    @property
+    def reason(self) -> str:
+        """The id of the reason it serves, e.g. `R08` of the check `R08b`."""
+        return self.id.rstrip("abcdefgh")
+
+    @property
+    def stage(self) -> Stage:
+        """Where the reason sits: at the last of the stages whose facts it needs."""
+        order = list(Stage)
+        return max((FAMILIES[n][0] for n in self.needs), key=order.index)
+
+    @property
+    def page(self) -> str:
+        """The manual page."""
+        return self.look.__doc__ or ""
+
+
+def check(
+    id: str,
+    title: str,
+    *,
+    needs: tuple[str, ...],
+    remedy: Remedy,
+    limits: Mapping[str, Limit] | None = None,
+    severity: Severity = Severity.WARNING,
+) -> Callable[[Callable[[Case], Clue | None]], Check]:
+    """Make a check of the function below."""
+
+    def made(look: Callable[[Case], Clue | None]) -> Check:
+        return Check(
+            id=id,
+            title=title,
+            severity=severity,
+            needs=needs,
+            remedy=remedy,
+            limits=limits or {},
+            look=look,
+        )
+
+    return made

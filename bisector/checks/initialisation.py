@@ -1,0 +1,120 @@
+"""R28: are the initial weights such that signals and gradients get through?"""
+
+from bisector.checks.check import check
+from bisector.checks.network import named
+from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy, Severity
+
+INITIALISE = Remedy("Use torch's default, Kaiming (ReLU) or Xavier (tanh) initialisation.")
+
+
+@check(
+    "R28a",
+    "units that start alike",
+    needs=("weights",),
+    severity=Severity.FATAL,
+    remedy=INITIALISE,
+)
+def units_alike(case: Case) -> Clue | None:
+    """All units of a layer have the same initial weights.
+
+    Why it breaks training: equal units get equal gradients and stay equal: the layer is one unit.
+
+    How it is seen: the rows of a weight matrix are identical, and not zero.
+
+    How to mend it: random weights.
+
+    Before:
+        nn.init.constant_(layer.weight, 0.01)
+    After:
+        nn.init.kaiming_normal_(layer.weight)
+
+    Source: reason 28; Goodfellow et al. (2016), Deep Learning, section 8.4.
+    """
+    names = case.each("weights", "alike")
+    if not names:
+        return None
+    return Clue(
+        f"All units are equal in {named(names)}.", {"shapes": case.facts["weights"]["shapes"]}
+    )
+
+
+@check(
+    "R28b",
+    "weights that start at zero",
+    needs=("weights",),
+    severity=Severity.FATAL,
+    remedy=INITIALISE,
+    limits={
+        "share": Limit(0.5, "our choice: heads and residual ends may start at zero on purpose")
+    },
+)
+def zero_weights(case: Case) -> Clue | None:
+    """Most weight matrices are all zero.
+
+    Why it breaks training: no signal goes forward and no gradient back; only the last bias learns.
+
+    How it is seen: the share of weight matrices without any other number than 0.
+
+    How to mend it: random weights; zero only the last layer of a residual branch.
+
+    Before:
+        for p in model.parameters(): nn.init.zeros_(p)
+    After:
+        nn.init.kaiming_normal_(layer.weight); nn.init.zeros_(layer.bias)
+
+    Source: reason 28, "check your initial weights".
+    """
+    share = case.number("weights", "zero_share")
+    if share <= case.limits["share"]:
+        return None
+    names = case.each("weights", "zero")
+    return Clue(
+        f"{share:.0%} of the weight matrices are zero: {named(names)}.",
+        {"matrices": case.number("weights", "matrices")},
+        Crossed("share", share),
+    )
+
+
+@check(
+    "R28c",
+    "a signal that dies or explodes with depth",
+    needs=("signal",),
+    remedy=INITIALISE,
+    limits={
+        "largest": Limit(
+            50.0, "activations of healthy networks deviate by 0.5 to 2 (TheDeepChecker)"
+        ),
+        "smallest": Limit(
+            1e-3, "the same; default initialisation of a plain network of 5 stays above"
+        ),
+    },
+)
+def signal_lost(case: Case) -> Clue | None:
+    """Samples that differ at the input hardly differ after some layer, or differ hugely.
+
+    Why it breaks training: what does not differ cannot be told apart, and gradients die or
+    explode by the same factor.
+
+    How it is seen: the deviation between samples of what each layer with weights gives, in the
+    order of the forward pass, before any step.
+
+    How to mend it: scale initial weights by 1/sqrt(inputs); add normalisation.
+
+    Before:
+        nn.init.normal_(layer.weight, std=1.0)             # 512 inputs
+    After:
+        nn.init.kaiming_normal_(layer.weight)              # std = sqrt(2 / 512)
+
+    Source: reason 28; Glorot and Bengio (2010); He et al. (2015), arXiv:1502.01852.
+    """
+    spread = [float(s) for s in case.each("signal", "spread")]
+    layers = case.each("signal", "layers")
+    for layer, s in zip(layers, spread, strict=True):
+        evidence = {"layer": layer, "layers": layers[:50], "spread": spread[:50]}
+        if s > case.limits["largest"]:
+            words = f"After `{layer}` samples differ by {s:.3g}."
+            return Clue(words, evidence, Crossed("largest", s))
+        if s < case.limits["smallest"]:
+            words = f"After `{layer}` samples differ by {s:.2g} only."
+            return Clue(words, evidence, Crossed("smallest", s))
+    return None

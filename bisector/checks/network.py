@@ -1,0 +1,310 @@
+"""R22, R23, R25, R26, R37: do all parts of the network learn, from their own sample, rightly?"""
+
+from bisector.checks.check import check
+from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy, Severity
+
+SHOWN = 6
+
+
+def named(names: list[str]) -> str:
+    """The first names, and how many more."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(f"`{n}`" for n in names[:SHOWN]) + more
+
+
+@check(
+    "R37",
+    "outputs that are not finite before any step",
+    needs=("signal",),
+    severity=Severity.FATAL,
+    remedy=Remedy("Guard this layer: a small number under a division or a root, log of a clamp."),
+)
+def outputs_not_finite(case: Case) -> Clue | None:
+    """The untrained network turns finite inputs into NaN or infinity.
+
+    Why it breaks training: the first loss is NaN, and after the first step all weights are.
+
+    How it is seen: every module's output on the first batch, in the order in which they end; the
+    first that is not finite is named, and the rows of the batch.
+
+    How to mend it: 0 divided by 0 in a hand-written normalisation, the log of 0, a mask that
+    leaves softmax nothing: add a small number, clamp, or use the standard layer.
+
+    Before:
+        (x - x.mean(0)) / x.std(0)
+    After:
+        (x - x.mean(0)) / (x.std(0) + 1e-5)
+
+    Source: reason 37, "NaN": look where it begins.
+    """
+    module = case.text("signal", "sick")
+    if not module:
+        return None
+    return Clue(
+        f"{case.number('signal', 'sick_share'):.1%} of what `{module}` gives is not finite.",
+        {"module": module, "rows": case.each("signal", "sick_samples")},
+    )
+
+
+@check(
+    "R22",
+    "layers that torch does not know of",
+    needs=("parameters",),
+    severity=Severity.FATAL,
+    remedy=Remedy("Keep layers in nn.ModuleList or nn.ModuleDict, parameters in nn.ParameterList."),
+)
+def unregistered_layers(case: Case) -> Clue | None:
+    """Layers or parameters stand in a plain list or dict.
+
+    Why it breaks training: `model.parameters()` does not list them, so no optimizer moves them,
+    no `.to(device)` takes them along and no checkpoint saves them.
+
+    How it is seen: parameters found in the modules' attributes that are not registered.
+
+    How to mend it: nn.ModuleList, nn.ModuleDict, nn.ParameterList.
+
+    Before:
+        self.blocks = [Block() for _ in range(4)]
+    After:
+        self.blocks = nn.ModuleList(Block() for _ in range(4))
+
+    Source: reason 22, "check custom layers".
+    """
+    names = case.each("parameters", "unregistered")
+    if not names:
+        return None
+    return Clue(f"Not registered: {named(names)}.", {"attributes": names})
+
+
+@check(
+    "R23a",
+    "parameters that no gradient reaches",
+    needs=("parameters",),
+    remedy=Remedy("Use these layers in forward, and do not detach on the way to the loss."),
+)
+def unreached_parameters(case: Case) -> Clue | None:
+    """Parameters ask for a gradient, and the loss has no path to them.
+
+    Why it breaks training: they stay as they were initialised, as if they were random noise laid
+    over the input.
+
+    How it is seen: after a backward pass on two batches they have no gradient at all.
+
+    How to mend it: look for `.detach()`, `.data`, `.item()`, NumPy, `torch.no_grad()` or `argmax`
+    between them and the loss, or for a layer that forward does not call.
+
+    Before:
+        x = self.stem(x).detach()
+    After:
+        x = self.stem(x)
+
+    Source: reason 23, "check for frozen layers or variables".
+    """
+    names = case.each("parameters", "unreached")
+    if not names:
+        return None
+    total = case.number("parameters", "count")
+    words = f"{len(names)} of {total:.0f} parameters are not reached: {named(names)}."
+    return Clue(words, {"parameters": names})
+
+
+@check(
+    "R23b",
+    "frozen parameters",
+    needs=("parameters",),
+    remedy=Remedy("Set requires_grad, unless it is a pretrained part that is meant to stay."),
+)
+def frozen_parameters(case: Case) -> Clue | None:
+    """Parameters with `requires_grad` off.
+
+    Why it breaks training: they do not learn. Of a pretrained network that may be meant so; of
+    one with random weights it is not.
+
+    How it is seen: `requires_grad` of all parameters of the model.
+
+    How to mend it: `model.requires_grad_(True)`, or freeze by name and list what is frozen.
+
+    Before:
+        for p in model.parameters(): p.requires_grad = False
+    After:
+        for p in model.backbone.parameters(): p.requires_grad = False
+
+    Source: reason 23.
+    """
+    names = case.each("parameters", "frozen")
+    if not names:
+        return None
+    share = case.number("parameters", "frozen_values") / case.number("parameters", "values")
+    words = f"{share:.0%} of all weights are frozen: {named(names)}."
+    return Clue(words, {"parameters": names, "share": share})
+
+
+@check(
+    "R23c",
+    "parameters that the optimizer does not have",
+    needs=("parameters",),
+    remedy=Remedy("Give the optimizer model.parameters(), after the model is complete."),
+)
+def parameters_not_handed_over(case: Case) -> Clue | None:
+    """Parameters want a gradient and stand in none of the optimizer's groups.
+
+    Why it breaks training: their gradient is computed and never used.
+
+    How it is seen: the model's parameters against those in the optimizer's groups.
+
+    How to mend it: make the optimizer last; let the groups cover everything.
+
+    Before:
+        optimizer = SGD(model.head.parameters(), lr=0.1)
+    After:
+        optimizer = SGD(model.parameters(), lr=0.1)
+
+    Source: reason 23.
+    """
+    names = case.each("parameters", "not_handed")
+    if not names:
+        return None
+    return Clue(f"The optimizer does not have {named(names)}.", {"parameters": names})
+
+
+@check(
+    "R23d",
+    "gradients that are always zero",
+    needs=("parameters",),
+    remedy=Remedy("Look at what follows these layers: dead ReLU, rounding, a mask of zeros."),
+)
+def still_parameters(case: Case) -> Clue | None:
+    """Parameters have a gradient, and it is exactly zero.
+
+    Why it breaks training: they do not move, and nothing says so.
+
+    How it is seen: zero on two batches, and still so after the weights were moved a little, which
+    lets gradients through layers that are initialised to zero on purpose.
+
+    How to mend it: look for units that are negative for every sample before ReLU, `round`,
+    `sign`, a clamp whose range is always left, a mask.
+
+    Before:
+        x = torch.relu(self.linear(x) - 100)
+    After:
+        x = torch.relu(self.linear(x))
+
+    Source: reason 23; reason 35 for dead units.
+    """
+    names = case.each("parameters", "still")
+    if not names:
+        return None
+    return Clue(f"The gradient is zero in {named(names)}.", {"parameters": names})
+
+
+@check(
+    "R25a",
+    "samples that see each other",
+    needs=("independence",),
+    severity=Severity.FATAL,
+    remedy=Remedy("Use permute or transpose where axes are meant to move, and name the right dim."),
+    limits={"change": Limit(1e-3, "rounding in single precision is about 1e-6 of the output")},
+)
+def samples_mixed(case: Case) -> Clue | None:
+    """In evaluation mode a sample's output depends on the other samples of its batch.
+
+    Why it breaks training: rows are mixed by a `view` where a `permute` was meant, or a softmax
+    or mean runs over the batch: the network reads another sample's values.
+
+    How it is seen: the first sample with two sets of companions; its output must be the same.
+    The first module at which it is not, in the order of the forward pass, is named.
+
+    How to mend it: `permute`/`transpose` move axes, `view` only cuts memory anew; give `dim`.
+
+    Before:
+        x = x.view(x.shape[1], x.shape[0], -1); weights = scores.softmax(0)
+    After:
+        x = x.transpose(0, 1); weights = scores.softmax(1)
+
+    Source: reason 25, "check for hidden dimension errors"; Karpathy's recipe, "use backprop to
+    chart dependencies".
+    """
+    change = case.number("independence", "change")
+    if not change > case.limits["change"]:
+        return None  # Where it is NaN, R37 says so.
+    module = case.text("independence", "module") or "the model itself"
+    where = "before" if case.facts["independence"]["before"] else "in"
+    return Clue(
+        f"The first sample's output changes by {change:.2g} of its size with other companions, "
+        f"first {where} `{module}`.",
+        {"module": module, "outputs": case.each("independence", "outputs")},
+        Crossed("change", change),
+    )
+
+
+@check(
+    "R25b",
+    "a batch size built into the model",
+    needs=("independence",),
+    remedy=Remedy("Take sizes from the input: x.flatten(1), x.view(len(x), -1)."),
+)
+def batch_size_built_in(case: Case) -> Clue | None:
+    """A batch of a prime number of samples fails, or gives a wrong number of outputs.
+
+    Why it breaks training: `view` with a written-down size moves values between samples as soon
+    as the numbers happen to fit, and fails when they do not.
+
+    How it is seen: 7 samples in place of a whole batch.
+
+    How to mend it: take sizes from the input.
+
+    Before:
+        x = x.view(64, -1)
+    After:
+        x = x.flatten(1)
+
+    Source: reason 25: use odd numbers, prime ones, for all dimensions.
+    """
+    size = case.number("independence", "prime")
+    raised = case.text("independence", "raises")
+    if raised:
+        return Clue(f"A batch of {size:.0f} samples fails: {raised}", {"batch": size})
+    few, whole = (case.each("independence", n) for n in ("prime_outputs", "outputs_of"))
+    per_sample = whole[0] / case.number("independence", "batch")
+    if few[1:] == whole[1:] and few[0] == per_sample * size:
+        return None
+    return Clue(f"{size:.0f} samples give outputs of shape {few}.", {"outputs": few})
+
+
+@check(
+    "R26",
+    "gradients that are not the loss's slope",
+    needs=("slope",),
+    remedy=Remedy("Test the custom backward with torch.autograd.gradcheck, module by module."),
+    limits={"error": Limit(0.01, "relative; the gradient check of TheDeepChecker (2022)")},
+)
+def wrong_gradients(case: Case) -> Clue | None:
+    """Autograd's derivative differs from what small changes of a weight do to the loss.
+
+    Why it breaks training: steps go elsewhere than downhill.
+
+    How it is seen: per parameter, the derivative along one direction against central differences
+    in double precision, in evaluation mode. Functions that replace a gradient on purpose
+    (straight-through) show here too.
+
+    How to mend it: correct the `backward` of custom functions; look for `detach` inside.
+
+    Before:
+        def backward(ctx, g): return g                     # forward: x ** 2
+    After:
+        def backward(ctx, g): return 2 * ctx.saved_tensors[0] * g
+
+    Source: reason 26, "do gradient checking"; CS231n, section "Gradient checks".
+    """
+    error = case.number("slope", "largest_error")
+    if error <= case.limits["error"]:
+        return None
+    wrong, total = case.each("slope", "wrong"), case.number("slope", "parameters")
+    worst = case.each("slope", "worst")[0]
+    return Clue(
+        f"Wrong in {len(wrong)} of {total:.0f} parameters, at and before the faulty layer: "
+        f"{named(wrong)}; in `{worst['name']}` autograd says {worst['analytic']:.3g}, the loss "
+        f"itself {worst['numeric']:.3g}.",
+        {"parameters": wrong},
+        Crossed("error", error),
+    )

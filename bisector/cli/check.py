@@ -1,0 +1,107 @@
+"""`bisect check conf=X`: known reasons, looked for in data, model and loss before any training."""
+
+import argparse
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bisector.checks.catalogue import CATALOGUE
+from bisector.checks.check import FAMILIES
+from bisector.cli.assemble import launcher_of, workload_of
+from bisector.cli.errand import errand, last_line
+from bisector.cli.given import Given, home_of, writable
+from bisector.config.blame import nearest
+from bisector.config.compose import Composer
+from bisector.config.parse import check_additions, parse_experiment, typed
+from bisector.config.schema import ChecksConf
+from bisector.diagnose import Terms, diagnose
+from bisector.errors import ConfigError, LaunchError
+from bisector.model.experiment import Experiment
+from bisector.report.diagnosis import as_json, lines, suspected
+from bisector.rundir import EXIT, INSPECTED, LOG
+from bisector.workload.function import FunctionWorkload
+
+WAIT = 600.0
+"""Seconds for the launcher's queue, beside those that the inspection itself may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What the inspection left."""
+
+    facts: Mapping[str, Mapping[str, Any]]
+    absent: Mapping[str, str]
+
+
+def main(args: argparse.Namespace) -> int:
+    """Exit code 0 when nothing is suspected, 1 when something is."""
+    given = Given.of(args)
+    composer = Composer(given.conf, given.overrides, given.folder)
+    experiment = parse_experiment(composer)
+    check_additions(composer, experiment)
+    terms = terms_of(typed(composer).checks)
+    on = additions(experiment, args.on or "")
+    looked = look(composer, experiment, on, home_of(given.out, experiment.name) / "check")
+    diagnosis = diagnose(CATALOGUE, looked.facts, looked.absent, terms)
+    print(json.dumps(as_json(diagnosis), indent=1) if args.json else "\n".join(lines(diagnosis)))
+    return 1 if suspected(diagnosis) else 0
+
+
+def terms_of(conf: ChecksConf) -> Terms:
+    """What the configuration says about checks.
+
+    Raises:
+        ConfigError: it names a check or a threshold that there is not.
+    """
+    limits = {c.id: c.limits for c in CATALOGUE}
+    for id_ in (*conf.skip, *conf.thresholds):
+        if id_ not in limits:
+            raise ConfigError(f"There is no check `{id_}`.", hint=nearest(id_, limits))
+    for id_, given in conf.thresholds.items():
+        for name in set(given) - set(limits[id_]):
+            raise ConfigError(
+                f"checks.thresholds.{id_} has no `{name}`.", hint=nearest(name, limits[id_])
+            )
+    return Terms(conf.alpha, frozenset(conf.skip), conf.thresholds)
+
+
+def additions(experiment: Experiment, words: str) -> list[str]:
+    """The overrides of the additions that are to be on.
+
+    Raises:
+        ConfigError: one of them is not an addition.
+    """
+    on = frozenset(filter(None, words.split(",")))
+    for name in sorted(on - experiment.names):
+        raise ConfigError(
+            f"--on names `{name}`, which is not an addition.", hint=nearest(name, experiment.names)
+        )
+    return [o for a in experiment.additions if a.name in on for o in a.overrides]
+
+
+def look(composer: Composer, experiment: Experiment, on: list[str], rundir: Path) -> Looked:
+    """Run the inspection through the launcher, as a trial would be.
+
+    Raises:
+        LaunchError: it did not end well; the message has the last line of its log.
+    """
+    workload = workload_of(composer)
+    if not isinstance(workload, FunctionWorkload):
+        why = f"a {type(workload).__name__} does not show its parts; a recipe does"
+        return Looked({}, dict.fromkeys(FAMILIES, why))
+    bounds = typed(composer).inspect
+    writable(rundir)
+    for stale in (INSPECTED, EXIT):
+        (rundir / stale).unlink(missing_ok=True)
+    recipe = composer.recipe(on, what="--on")
+    job = workload.inspection(recipe, experiment.seed, asdict(bounds), rundir)
+    errand(launcher_of(composer, workload), job, "The inspection", WAIT + 2 * bounds.seconds)
+    if not (rundir / INSPECTED).exists():
+        raise LaunchError(
+            f"The inspection did not end well: {last_line(rundir)}",
+            hint=f"Look at {rundir / LOG}: a training would end in the same way.",
+        )
+    found = json.loads((rundir / INSPECTED).read_text(encoding="utf-8"))
+    return Looked(found["facts"], found["absent"])

@@ -1,0 +1,64 @@
+"""What the checks said, in plain lines and as JSON."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from bisector.model.finding import Diagnosis, Finding, Severity
+from bisector.report.wording import clean, count, number
+
+_SHOWN = 8
+"""Items of a list that are printed; JSON has all."""
+
+
+def suspected(diagnosis: Diagnosis) -> bool:
+    """Whether there is anything worth a warning."""
+    return any(f.severity is not Severity.NOTE for f in diagnosis.findings)
+
+
+def lines(diagnosis: Diagnosis) -> Iterator[str]:
+    """The findings first to last, then what could not be looked at."""
+    looked = len(diagnosis.silent) + len(diagnosis.findings)
+    total = looked + len(diagnosis.unlooked)
+    found = count(len(diagnosis.findings), "finding")
+    yield f"{looked} of {count(total, 'check')} looked: {found if diagnosis.findings else 'nothing found'}."
+    for place, finding in enumerate(diagnosis.findings, 1):
+        yield ""
+        yield from _of(finding, place)
+    if diagnosis.unlooked:
+        yield ""
+        yield "Could not look:"
+        for u in diagnosis.unlooked:
+            yield f"  {u.check:<5} {u.title}: {clean(u.because)}"
+
+
+def _of(finding: Finding, place: int) -> Iterator[str]:
+    yield f"{place}. {finding.check} {finding.title} ({finding.severity}, {finding.stage})"
+    yield f"   {clean(finding.summary)}"
+    if finding.crossing:
+        c = finding.crossing
+        yield f"   threshold: {number(c.value)} against {c.key}={c.limit:g} ({c.source})"
+    for name, value in finding.evidence.items():
+        yield f"   {name.replace('_', ' ')}: {_shown(value)}"
+    yield f"   remedy: {finding.remedy.text}"
+    if finding.remedy.overrides:
+        yield f"   try: {' '.join(finding.remedy.overrides)}"
+    yield f"   more: bisect explain {finding.check}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list | tuple):
+        more = f", ... ({len(value)})" if len(value) > _SHOWN else ""
+        return ", ".join(_shown(v) for v in value[:_SHOWN]) + more
+    if isinstance(value, dict):
+        return "; ".join(f"{k} {_shown(v)}" for k, v in list(value.items())[:_SHOWN])
+    return f"{value:.4g}" if isinstance(value, float) else clean(str(value))
+
+
+def as_json(diagnosis: Diagnosis) -> dict[str, object]:
+    """All of it, for machines."""
+    return {
+        "suspected": suspected(diagnosis),
+        "findings": [asdict(f) for f in diagnosis.findings],
+        "could_not_look": [asdict(u) for u in diagnosis.unlooked],
+        "silent": list(diagnosis.silent),
+    }

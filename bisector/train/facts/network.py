@@ -1,0 +1,221 @@
+"""Facts about the untrained network: gradients, independence of samples, signal by depth."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import nn
+
+from bisector.train.facts.scene import KEPT, Absent, Scene
+
+Facts = dict[str, Any]
+
+
+def gradients(scene: Scene, model: nn.Module, number: int) -> dict[str, torch.Tensor | None]:
+    """The loss's gradient in each parameter, on one batch."""
+    x, y = scene.batch(number)
+    model.zero_grad(set_to_none=True)
+    value = scene.loss()(model(x), y).mean()
+    if value.requires_grad:
+        value.backward()
+    return {name: p.grad for name, p in model.named_parameters()}
+
+
+def parameters(scene: Scene) -> Facts:
+    """Which parameters learn: asked for a gradient, reached by it, handed to the optimizer."""
+    own = dict(scene.parts.model.named_parameters())
+    handed = {id(p) for group in scene.parts.optimizer.param_groups for p in group["params"]}
+    model = scene.model(training=True)
+    first, second = (gradients(scene, model, n) for n in (0, min(1, len(scene.batches) - 1)))
+    stirred = gradients(scene, stir(model), 0)
+    wanted = [n for n, p in own.items() if p.requires_grad]
+    unreached = [n for n in wanted if first[n] is None and second[n] is None]
+    still = [
+        n
+        for n in wanted
+        if n not in unreached and all(is_zero(g[n]) for g in (first, second, stirred))
+    ]
+    return {
+        "count": len(own),
+        "values": sum(p.numel() for p in own.values()),
+        "frozen": [n for n, p in own.items() if not p.requires_grad],
+        "frozen_values": sum(p.numel() for p in own.values() if not p.requires_grad),
+        "not_handed": [n for n in wanted if id(own[n]) not in handed],
+        "unreached": unreached,
+        "still": still,
+        "unregistered": list(unregistered(scene.parts.model)),
+    }
+
+
+def is_zero(gradient: torch.Tensor | None) -> bool:
+    """Whether there is no gradient but zero."""
+    return gradient is None or not gradient.any()
+
+
+@torch.no_grad()
+def stir(model: nn.Module) -> nn.Module:
+    """The model, its weights moved a little: a zero-initialised layer then lets gradients by."""
+    rng = torch.Generator().manual_seed(0)
+    for p in model.parameters():
+        noise = torch.randn(p.shape, generator=rng).to(p)
+        p.add_(noise * 0.1 * (p.std() if p.numel() > 1 and p.std() > 0 else 0.2))
+    return model
+
+
+def unregistered(model: nn.Module) -> Iterator[str]:
+    """Attributes that hold layers or parameters where torch does not look for them."""
+    known = {id(p) for p in model.parameters()}
+    for name, module in model.named_modules():
+        for attribute, value in vars(module).items():
+            if not attribute.startswith("_") and any(
+                id(p) not in known for p in hidden_parameters(value)
+            ):
+                yield f"{name}.{attribute}".lstrip(".")
+
+
+def hidden_parameters(value: object) -> Iterator[nn.Parameter]:
+    """The parameters in a plain list, tuple or dict of layers or parameters."""
+    if isinstance(value, nn.Parameter):
+        yield value
+    elif isinstance(value, nn.Module):
+        yield from value.parameters()
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from hidden_parameters(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from hidden_parameters(item)
+
+
+@torch.no_grad()
+def independence(scene: Scene) -> Facts:
+    """Whether the first sample's output depends on the other samples of its batch."""
+    x, _ = scene.batch()
+    others, _ = scene.batch(min(1, len(scene.batches) - 1))
+    rows = min(len(x), len(others))
+    if rows < 4:
+        raise Absent("a batch has fewer than 4 samples")
+    model = scene.model(training=False)
+    mixed = torch.cat([x[:1], others[1:rows]])
+    one, two = trace(model, x[:rows]), trace(model, mixed)
+    name, before = first_difference(one, two)
+    facts: Facts = {
+        "batch": rows,
+        "outputs": list(one[-1][2].shape),
+        "change": difference(one[-1][2], two[-1][2]),
+        "module": name,
+        "before": before,
+        "prime": 7 if rows > 7 else 3,
+    }
+    return facts | prime_batch(model, x, one[-1][2], facts["prime"])
+
+
+def prime_batch(model: nn.Module, x: torch.Tensor, whole: torch.Tensor, size: int) -> Facts:
+    """What becomes of a batch of a prime number of samples."""
+    try:
+        few = model(x[:size])
+    except (IndexError, RuntimeError, TypeError, ValueError) as error:
+        return {"raises": " ".join(str(error).split())[:200]}
+    return {"raises": "", "prime_outputs": list(few.shape), "outputs_of": list(whole.shape)}
+
+
+Traced = tuple[str, torch.Tensor | None, torch.Tensor]
+"""A module's path, its input and its output."""
+
+
+def trace(model: nn.Module, x: torch.Tensor) -> list[Traced]:
+    """What every module takes and gives, in the order in which they end."""
+    seen: list[Traced] = []
+
+    def note(name: str, args: tuple[Any, ...], out: object) -> None:
+        given = args[0] if args and isinstance(args[0], torch.Tensor) else None
+        if isinstance(out, torch.Tensor):
+            seen.append((name, given, out.detach()))
+
+    hooks = [
+        module.register_forward_hook(lambda _, args, out, name=name: note(name, args, out))
+        for name, module in model.named_modules()
+    ]
+    try:
+        model(x)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if not seen or seen[-1][0] != "":
+        raise Absent("the model's output is not one tensor")
+    return seen
+
+
+def difference(one: torch.Tensor, two: torch.Tensor) -> float:
+    """The largest change of the first sample, in units of its own size."""
+    size = one[:1].abs().max().item()
+    return (one[:1] - two[:1]).abs().max().item() / max(size, 1e-12)
+
+
+def first_difference(one: list[Traced], two: list[Traced]) -> tuple[str, bool]:
+    """The first module whose output differs for the first sample, and whether its input did."""
+    for (name, given, out), (_, other, two_out) in zip(one, two, strict=True):
+        if out.shape == two_out.shape and difference(out, two_out) > 1e-4:
+            entered = given is not None and other is not None and given.is_floating_point()
+            return name, bool(entered and difference(given, other) > 1e-4)  # type: ignore[arg-type]
+    return "", False
+
+
+@torch.no_grad()
+def signal(scene: Scene) -> Facts:
+    """How far samples differ after each layer with weights, in the order of the forward pass."""
+    x, _ = scene.batch()
+    model = scene.model(training=True)
+    weighty = {
+        name
+        for name, m in model.named_modules()
+        if any(p.ndim > 1 for p in m.parameters(recurse=False))
+    }
+    seen = trace(model, x)
+    layers = [(name, spread(out)) for name, _, out in seen if name in weighty]
+    if not layers:
+        raise Absent("no layer with weights gives one tensor")
+    sick = [(name or "the model itself", out) for name, _, out in seen if not finite(out)]
+    return {
+        "layers": [name for name, _ in layers],
+        "spread": [s for _, s in layers],
+        "sick": sick[0][0] if sick else "",
+        "sick_share": (~sick[0][1].isfinite()).float().mean().item() if sick else 0.0,
+        "sick_samples": sick_rows(sick[0][1]) if sick else [],
+    }
+
+
+def finite(out: torch.Tensor) -> bool:
+    """Whether no value is NaN or infinite."""
+    return bool(out.isfinite().all())
+
+
+def sick_rows(out: torch.Tensor) -> list[int]:
+    """The first rows of a batch that hold values which are not finite."""
+    rows = (~out.isfinite()).flatten(1).any(1) if out.ndim > 1 else ~out.isfinite()
+    return [int(row) for row in rows.nonzero().flatten()[:KEPT]]
+
+
+def spread(out: torch.Tensor) -> float:
+    """The deviation between samples, as root mean square over units; 0 for a single sample."""
+    return out.float().var(0).mean().sqrt().item() if len(out) > 1 else 0.0
+
+
+def weights(scene: Scene) -> Facts:
+    """Weight matrices whose units all start alike, or at zero."""
+    matrices = {n: p.detach() for n, p in scene.parts.model.named_parameters() if p.ndim > 1}
+    if not matrices:
+        raise Absent("it has no weight matrices")
+    zero = [n for n, p in matrices.items() if not p.any()]
+    alike = [
+        n
+        for n, p in matrices.items()
+        if n not in zero and len(p) > 1 and p[0].numel() > 1 and (p == p[:1]).all()
+    ]
+    return {
+        "matrices": len(matrices),
+        "zero": zero[:KEPT],
+        "zero_share": len(zero) / len(matrices),
+        "alike": alike[:KEPT],
+        "shapes": {n: list(matrices[n].shape) for n in [*zero, *alike][:KEPT]},
+    }

@@ -1,0 +1,154 @@
+"""Facts about the untrained model's outputs and what the loss makes of them."""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from bisector.train.facts.scene import Absent, Scene
+
+Facts = dict[str, Any]
+BATCHES = 8
+"""Batches over which the first loss is averaged."""
+WATCHED = (
+    "cross_entropy",
+    "log_softmax",
+    "softmax",
+    "nll_loss",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "mse_loss",
+    "l1_loss",
+    "smooth_l1_loss",
+    "huber_loss",
+)
+"""Functions whose first argument says what the loss takes its input for."""
+
+
+def class_axis(outputs: torch.Tensor, targets: torch.Tensor) -> int | None:
+    """Which axis of the outputs counts classes; None: none does."""
+    if targets.is_floating_point():
+        return None
+    if outputs.ndim == 2 and outputs.shape[1] > 1 and targets.numel() == len(outputs):
+        return 1
+    if outputs.ndim == 3 and targets.ndim == 2:
+        if outputs.shape[:2] == targets.shape:
+            return 2
+        if (outputs.shape[0], outputs.shape[2]) == tuple(targets.shape):
+            return 1
+    return None
+
+
+@torch.no_grad()
+def start(scene: Scene) -> Facts:
+    """The loss of the untrained model, beside that of a model which knows nothing."""
+    model, loss = scene.model(training=True), scene.loss()
+    first, ignorant = [], []
+    count = min(BATCHES, len(scene.batches))
+    for number in range(count):
+        x, y = scene.batch(number)
+        out = model(x)
+        first.append(loss(out, y).item())
+        ignorant.append(loss(knows_nothing(out, y, scene), y).item())
+    mean, blank = sum(first) / count, sum(ignorant) / count
+    if not math.isfinite(blank) or blank <= 0:
+        raise Absent(f"a model that knows nothing has loss {blank:.3g}")
+    facts: Facts = {
+        "loss": mean if math.isfinite(mean) else math.inf,
+        "losses": first,
+        "ignorant": blank,
+        "outputs": list(out.shape),
+        "targets": list(y.shape),
+        "largest_output": out.abs().max().item(),
+        "output_std": out.float().std().item(),
+    }
+    axis = class_axis(out, y)
+    return facts | ({} if axis is None else {"classes": out.shape[axis]})
+
+
+def knows_nothing(out: torch.Tensor, y: torch.Tensor, scene: Scene) -> torch.Tensor:
+    """Outputs that say nothing of the sample: equal scores, or the mean target.
+
+    Raises:
+        Absent: outputs and targets do not show what that would be.
+    """
+    if class_axis(out, y) is not None:
+        # Equal scores, as log-probabilities: right for losses of logits and of either.
+        axis = class_axis(out, y)
+        return torch.full_like(out, -math.log(out.shape[axis or 1]))
+    if y.is_floating_point() and out.numel() == y.numel():
+        mean = scene.train.y.float().mean(0).to(out)
+        return mean.expand(y.shape).reshape(out.shape).clone()
+    raise Absent(f"outputs {list(out.shape)} do not match targets {list(y.shape)}")
+
+
+class Listener(TorchFunctionMode):
+    """Notes what the watched functions of torch are called with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[Facts] = []
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Call the function, and note it."""
+        result = func(*args, **(kwargs or {}))
+        tensors = [a for a in (*args, *(kwargs or {}).values()) if isinstance(a, torch.Tensor)]
+        name = getattr(func, "__name__", "")
+        if tensors and name in WATCHED:
+            self.calls.append(described(name, tensors))
+        elif crossed(tensors, result):
+            self.calls.append({"function": name, "shapes": [list(t.shape) for t in tensors[:2]]})
+        return result
+
+
+def crossed(tensors: list[torch.Tensor], result: object) -> bool:
+    """Whether (N, 1) met (N) and made (N, N)."""
+    if len(tensors) < 2 or not isinstance(result, torch.Tensor):
+        return False
+    shapes = {tuple(t.shape) for t in tensors[:2]}
+    n = max(t.numel() for t in tensors[:2])
+    return n > 1 and shapes == {(n, 1), (n,)} and tuple(result.shape) == (n, n)
+
+
+def described(name: str, tensors: list[torch.Tensor]) -> Facts:
+    """One call: the kind of numbers in the first argument, the range of the second."""
+    given = tensors[0].detach().double()
+    axis = 1 if given.ndim > 1 else 0
+    if given.ndim > 2 and len(tensors) == 1:
+        axis = -1
+    facts: Facts = {
+        "function": name,
+        "shapes": [list(t.shape) for t in tensors[:2]],
+        "min": given.min().item(),
+        "max": given.max().item(),
+        "sum_error": (given.sum(axis) - 1).abs().max().item(),
+        "log_sum_error": given.logsumexp(axis).abs().max().item(),
+        "values": given.numel(),
+    }
+    if len(tensors) > 1 and tensors[1].numel():
+        facts["target_min"] = tensors[1].min().item()
+        facts["target_max"] = tensors[1].max().item()
+    return facts
+
+
+@torch.no_grad()
+def loss_calls(scene: Scene) -> Facts:
+    """What the loss does with the model's outputs; what it raises, if it does."""
+    x, y = scene.batch()
+    out = scene.model(training=False)(x)
+    loss = scene.loss()
+    facts: Facts = {"outputs": list(out.shape), "targets": list(y.shape), "raises": ""}
+    with Listener() as listener:
+        try:
+            loss(out, y)
+        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            facts["raises"] = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return facts | {"calls": listener.calls, "loss": type(loss).__name__}

@@ -1,0 +1,135 @@
+"""Facts about what inputs say of targets: simple probes, trained and tested on held-out folds.
+
+Agreement beyond luck is Cohen's kappa (1960): 0 at chance, 1 when all is right; unlike accuracy
+it is not raised by a majority class.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix
+from scipy.stats import norm
+from sklearn.linear_model import RidgeClassifier
+from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.naive_bayes import CategoricalNB, MultinomialNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from bisector.train.facts.scene import Absent, Samples, Scene, is_numbers
+
+Facts = dict[str, Any]
+OFFSETS = (1, -1, 2, -2, 3, -3)
+"""By how many samples, or positions, targets are shifted in search of the right place."""
+FEW = 100
+"""With fewer samples a probe proves nothing."""
+WIDEST = 1024
+"""Wider inputs are averaged down to so many columns."""
+
+
+def relation(scene: Scene) -> Facts:
+    """The best probe's agreement beyond luck, in place and with targets shifted."""
+    if scene.classes is None:
+        raise Absent("targets are not class numbers")
+    if scene.train.y.ndim == 2:
+        return of_tokens(scene.train)
+    if len(scene.train.y) < FEW:
+        raise Absent(f"fewer than {FEW} samples")
+    tables = tables_of(scene.train)
+    y = scene.train.y.numpy()
+    facts = best(tables, y)
+    if facts["p"] > 1e-3:
+        facts |= shifted(tables, y, np.array(scene.train.numbers))
+    return facts
+
+
+def tables_of(train: Samples) -> dict[str, Any]:
+    """Probe to the table it reads."""
+    if is_numbers(train.x):
+        x = train.x.flatten(1).float() if train.x.ndim > 1 else train.x.view(-1, 1).float()
+        x = x.nan_to_num(0.0, 0.0, 0.0)
+        if x.shape[1] > WIDEST:
+            x = torch.nn.functional.adaptive_avg_pool1d(x[:, None], WIDEST)[:, 0]
+        return {"nearest neighbours": x.numpy(), "linear": x.numpy()}
+    x = train.x.flatten(1)
+    size = int(x.max()) + 1
+    bags = np.stack([np.bincount(row, minlength=size) for row in x.numpy()])
+    return {"bag of tokens": csr_matrix(bags), "last tokens": x[:, -2:].numpy()}
+
+
+def probe(name: str, table: Any) -> Any:
+    """An untrained classifier for a table."""
+    match name:
+        case "nearest neighbours":
+            return make_pipeline(StandardScaler(), KNeighborsClassifier(5))
+        case "linear":
+            return make_pipeline(StandardScaler(), RidgeClassifier(1.0))
+        case "bag of tokens":
+            return MultinomialNB()
+        case _:
+            return CategoricalNB(min_categories=int(table.max()) + 1)
+
+
+def best(tables: dict[str, Any], y: Any) -> Facts:
+    """The better of the probes; its p-value is corrected for having had the choice."""
+    tried = {name: agreement(probe(name, t), t, y) for name, t in tables.items()}
+    name = min(tried, key=lambda n: (tried[n]["p"], -tried[n]["skill"]))
+    return {"probe": name, **tried[name], "p": min(1.0, tried[name]["p"] * len(tried))}
+
+
+def agreement(model: Any, table: Any, y: Any) -> Facts:
+    """Held-out accuracy, what luck would give, kappa with its interval, and the p-value.
+
+    Under no relation the held-out predictions are as good as any reordering of them, whose
+    accuracy is near normal with the mean and variance used here.
+    """
+    guess = cross_val_predict(model, table, y, cv=KFold(5, shuffle=True, random_state=0))
+    n, classes = len(y), int(max(y.max(), guess.max())) + 1
+    right = float((guess == y).mean())
+    mine, theirs = (np.bincount(v, minlength=classes) / n for v in (guess, y))
+    luck = float((mine * theirs).sum())
+    error = max(np.sqrt(luck * (1 - luck) / n), 1e-9)
+    margin = 2.6 * float(max(right * (1 - right), 1 / n) / n) ** 0.5 / max(1 - luck, 1e-9)
+    skill = (right - luck) / max(1 - luck, 1e-9)
+    return {
+        "samples": n,
+        "accuracy": right,
+        "by_luck": luck,
+        "skill": skill,
+        "skill_low": skill - margin,
+        "skill_high": skill + margin,
+        "p": float(norm.sf((right - luck) / error)),
+    }
+
+
+def shifted(tables: dict[str, Any], y: Any, numbers: Any) -> Facts:
+    """The offset of the targets at which the first probe sees most."""
+    name, table = next(iter(tables.items()))
+    position = {int(n): i for i, n in enumerate(numbers)}
+    seen = {}
+    for offset in OFFSETS:
+        pairs = [(i, position[n + offset]) for n, i in position.items() if n + offset in position]
+        if len(pairs) >= FEW:
+            rows, targets = (np.array(p) for p in zip(*pairs, strict=True))
+            seen[offset] = agreement(probe(name, table), table[rows], y[targets])["skill"]
+    if not seen:
+        return {}
+    offset = max(seen, key=lambda o: seen[o])
+    return {"offset": offset, "offset_skill": seen[offset]}
+
+
+def of_tokens(train: Samples) -> Facts:
+    """The same for a target at every position: does it follow from the last two tokens?"""
+    x, y = train.x, train.y
+    if is_numbers(x) or x.shape != y.shape or x.shape[1] < 4:
+        raise Absent("targets do not stand beside the inputs, position by position")
+    rng = torch.Generator().manual_seed(0)
+    rows = torch.randint(len(x), (3000,), generator=rng)
+    places = torch.randint(1, x.shape[1], (3000,), generator=rng)
+    table = torch.stack([x[rows, places - 1], x[rows, places]], 1).numpy()
+    facts = best({"last tokens": table}, y[rows, places].numpy())
+    return facts | {
+        "copied": (x == y).float().mean().item(),
+        "next": (x[:, 1:] == y[:, :-1]).float().mean().item(),
+    }

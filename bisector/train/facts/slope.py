@@ -1,0 +1,105 @@
+"""Facts about the backward pass: does autograd's slope agree with the loss's own?
+
+Central differences in double precision, in the copy's evaluation mode, so that nothing is drawn.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from bisector.train.facts.scene import KEPT, Absent, Scene
+
+Facts = dict[str, Any]
+STEP = 1e-6
+ROWS = 16
+"""Samples on which the slope is taken."""
+MOST = 64
+"""Parameters that are looked at; of more, evenly spread ones."""
+
+
+class DoublePrecision(TorchFunctionMode):
+    """Computes in double precision also where the code asks for single by name."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Call the function on doubles."""
+        if func is torch.Tensor.float:
+            func = torch.Tensor.double
+        named = {name: doubled(value) for name, value in (kwargs or {}).items()}
+        return func(*(doubled(a) for a in args), **named)
+
+
+def doubled(value: Any) -> Any:
+    """The value in double precision, if it is single."""
+    if value is torch.float32:
+        return torch.float64
+    single = isinstance(value, torch.Tensor) and value.dtype is torch.float32
+    return value.double() if single else value
+
+
+def slope(scene: Scene) -> Facts:
+    """Per parameter: the derivative along one direction, by autograd and by differences."""
+    with DoublePrecision():
+        return slopes(scene)
+
+
+def slopes(scene: Scene) -> Facts:
+    """The same, in a context that computes in double precision."""
+    x, y = scene.batch()
+    x, y = (t[:ROWS].double() if t.is_floating_point() else t[:ROWS] for t in (x, y))
+    model, loss = scene.model(training=False).double(), scene.loss().double()
+    named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+    if not named:
+        raise Absent("no parameter asks for a gradient")
+    value = loss(model(x), y).mean()
+    if loss(model(x), y).mean() != value:
+        raise Absent("the loss differs from one evaluation to the next")
+    if not value.isfinite() or not value.requires_grad:
+        raise Absent("the loss has no finite value and gradient")
+    found = torch.autograd.grad(value, [p for _, p in named], allow_unused=True)
+    stride = -(-len(named) // MOST)
+    rows = [
+        compared(name, p, gradient, lambda: loss(model(x), y).mean())
+        for (name, p), gradient in list(zip(named, found, strict=True))[::stride]
+    ]
+    floor = 1e-6 * max(max(abs(r["analytic"]), abs(r["numeric"])) for r in rows)
+    for row in rows:
+        size = abs(row["analytic"]) + abs(row["numeric"])
+        row["error"] = abs(row["analytic"] - row["numeric"]) / size if size > floor > 0 else 0.0
+    rows.sort(key=lambda r: -r["error"])
+    return {
+        "parameters": len(rows),
+        "largest_error": rows[0]["error"],
+        "worst": rows[:KEPT],
+        "wrong": [r["name"] for r in rows if r["error"] > 0.01],
+    }
+
+
+@torch.no_grad()
+def compared(name: str, p: nn.Parameter, gradient: torch.Tensor | None, loss: Any) -> Facts:
+    """The slope along the gradient, with some of a random direction mixed in.
+
+    Along the gradient alone, a gradient that lacks a part would seem right.
+    """
+    rng = torch.Generator().manual_seed(0)
+    noise = torch.randn(p.shape, generator=rng, dtype=torch.double).to(p)
+    direction = noise / noise.norm()
+    if gradient is not None and gradient.any():
+        direction = direction / 2 + gradient / gradient.norm()
+    direction /= direction.norm()
+    analytic = 0.0 if gradient is None else (gradient * direction).sum().item()
+    kept = p.clone()
+    p.copy_(kept + STEP * direction)
+    above = loss().item()
+    p.copy_(kept - STEP * direction)
+    below = loss().item()
+    p.copy_(kept)
+    return {"name": name, "analytic": analytic, "numeric": (above - below) / (2 * STEP)}

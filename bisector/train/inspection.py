@@ -1,0 +1,145 @@
+"""What can be seen of a recipe before it trains: `python -m bisector.train.inspection TARGET SEED`.
+
+Builds the parts as the loop does, takes no optimizer step, and writes facts into the run
+directory: numbers, words and lists, by family. Looking changes nothing: the parts are looked
+at in copies, and every global random stream is put back where it was.
+"""
+
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+
+from bisector.rundir import CONFIG, ENV_RUNDIR, INSPECT, INSPECTED, write_json
+from bisector.train.facts import batches, data, losses, network, outputs, relation, slope
+from bisector.train.facts.scene import Absent, Bounds, Scene, set_scene
+from bisector.train.parts import Parts, build
+from bisector.train.run import Run
+from bisector.train.seeding import (
+    global_state,
+    restore_global_state,
+    seed_everything,
+    use_deterministic_algorithms,
+)
+
+LOOP = "bisector.train.loop:train"
+"""The only training whose parts can be had without running it."""
+
+FAMILIES: Mapping[str, Callable[[Scene], dict[str, Any]]] = {
+    "inputs": data.inputs,
+    "numbers": data.numbers,
+    "labels": data.labels,
+    "splits": data.splits,
+    "loader": batches.loader,
+    "order": batches.order,
+    "batch_labels": batches.batch_labels,
+    "start": outputs.start,
+    "loss_calls": outputs.loss_calls,
+    "loss_shape": losses.loss_shape,
+    "parameters": network.parameters,
+    "independence": network.independence,
+    "signal": network.signal,
+    "weights": network.weights,
+    "relation": relation.relation,
+    "slope": slope.slope,
+}
+"""Family of facts to what measures it; the costly ones last, so that time runs out on them."""
+
+USERS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What a user's code may raise when it is looked at: then that family is absent, not the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """Facts by family, and why the others are absent."""
+
+    facts: dict[str, dict[str, Any]]
+    absent: dict[str, str]
+    seconds: dict[str, float]
+
+
+def main(argv: list[str]) -> int:
+    """Inspect once; the exit code is 0 if it could look at all."""
+    target, seed = argv
+    rundir = Path(os.environ[ENV_RUNDIR])
+    bounds = Bounds(**json.loads((rundir / INSPECT).read_text(encoding="utf-8")))
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
+    if target != LOOP:
+        why = f"{target} does not show its parts; a recipe does"
+        found = Inspected({}, dict.fromkeys(FAMILIES, why), {})
+    else:
+        use_deterministic_algorithms()
+        seed_everything(int(seed))
+        run = Run(rundir, int(seed))
+        found = inspect(build(OmegaConf.load(rundir / CONFIG), run), run.device, bounds)  # type: ignore[arg-type]
+    write_json(rundir / INSPECTED, finite(asdict(found)))
+    return 0
+
+
+def inspect(parts: Parts, device: torch.device, bounds: Bounds) -> Inspected:
+    """Measure every family that can be; all random streams are left as they were found."""
+    before = global_state()
+    try:
+        return measured(parts, device, bounds)
+    finally:
+        restore_global_state(before)
+
+
+def measured(parts: Parts, device: torch.device, bounds: Bounds) -> Inspected:
+    """The facts, as far as the time allows."""
+    found = Inspected({}, {}, {})
+    began = time.monotonic()
+    try:
+        scene = set_scene(parts, device, bounds)
+    except (Absent, *USERS) as error:
+        found.absent.update(dict.fromkeys(FAMILIES, told(error)))
+        return found
+    for name, measure in FAMILIES.items():
+        start = time.monotonic()
+        if start - began > bounds.seconds:
+            found.absent[name] = f"the {bounds.seconds:g} s of inspect.seconds were over"
+            continue
+        try:
+            found.facts[name] = measure(scene)
+        except (Absent, *USERS) as error:
+            found.absent[name] = told(error)
+        found.seconds[name] = time.monotonic() - start
+    return found
+
+
+def told(error: Exception) -> str:
+    """Why facts are absent, in one line."""
+    text = " ".join(str(error).split())[:300]
+    return text if isinstance(error, Absent) else f"{type(error).__name__}: {text}"
+
+
+def finite(value: Any) -> Any:
+    """The value with infinities and NaN as words, which JSON can carry."""
+    if isinstance(value, dict):
+        return {k: finite(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [finite(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,82 @@
+"""The catalogue is whole: every check is listed, has a page, and obeys its configuration."""
+
+import importlib
+import json
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import bisector.checks
+from bisector.checks.catalogue import CATALOGUE
+from bisector.checks.check import FAMILIES, PARTS_OF_A_PAGE, Check
+from bisector.checks.reasons import REASONS
+from bisector.diagnose import Terms, diagnose
+from bisector.train.inspection import FAMILIES as MEASURED
+
+ROOT = Path(__file__).parents[2]
+UNBALANCED = {"labels": {"counts": [300, 5], "val_counts": [100, 2], "classes": 2, "samples": 305}}
+
+
+def test_every_check_that_is_defined_is_listed_once() -> None:
+    modules = [
+        importlib.import_module(f"bisector.checks.{m.name}")
+        for m in pkgutil.iter_modules(bisector.checks.__path__)
+    ]
+    defined = {id(v) for m in modules for v in vars(m).values() if isinstance(v, Check)}
+    assert defined == {id(c) for c in CATALOGUE}
+    assert len({c.id for c in CATALOGUE}) == len(CATALOGUE)
+
+
+def test_every_check_serves_a_reason_and_needs_what_is_measured() -> None:
+    assert len(REASONS) == 44
+    assert {c.reason for c in CATALOGUE} <= {r.id for r in REASONS}
+    assert {n for c in CATALOGUE for n in c.needs} <= set(FAMILIES)
+    assert set(MEASURED) == set(FAMILIES)
+
+
+@pytest.mark.parametrize("check", CATALOGUE, ids=lambda c: c.id)
+def test_a_page_says_all_it_must_in_order(check: Check) -> None:
+    places = [check.page.find(part) for part in PARTS_OF_A_PAGE]
+    assert min(places) > 0
+    assert places == sorted(places)
+
+
+def test_the_pages_in_the_documentation_are_up_to_date() -> None:
+    script = ROOT / "scripts" / "make_check_pages.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"run scripts/make_check_pages.py: {done.stdout}"
+
+
+def test_a_threshold_can_be_moved_and_the_finding_says_which() -> None:
+    (finding,) = diagnose(CATALOGUE, UNBALANCED, {}, Terms()).findings
+    assert (finding.check, finding.reason) == ("R08", "R08")
+    assert finding.crossing is not None
+    assert finding.crossing.key == "checks.thresholds.R08.ratio"
+    assert finding.crossing.value > finding.crossing.limit == 10
+    lenient = Terms(thresholds={"R08": {"ratio": 100.0}})
+    assert diagnose(CATALOGUE, UNBALANCED, {}, lenient).findings == ()
+    off = Terms(off=frozenset({"R08"}))
+    assert diagnose(CATALOGUE, UNBALANCED, {}, off).findings == ()
+
+
+def test_explain_lists_all_reasons_and_says_which_are_not_looked_at() -> None:
+    command = [sys.executable, "-m", "bisector", "explain", "--json"]
+    rows = json.loads(subprocess.check_output(command, text=True))
+    assert [r["id"] for r in rows] == [r.id for r in REASONS]
+    told = {r["id"]: r["looked_at"] for r in rows}
+    assert told["R08"] == "R08"
+    assert told["R31"] == "not in this version (run)"
+
+
+def test_explain_prints_the_page_of_a_check_and_names_the_nearest_id() -> None:
+    command = [sys.executable, "-m", "bisector", "explain"]
+    page = subprocess.check_output([*command, "R18"], text=True)
+    assert page.count("Why it breaks training:") == 3
+    wrong = subprocess.run([*command, "R99"], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2
+    assert "hint" in wrong.stderr
