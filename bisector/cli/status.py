@@ -18,9 +18,9 @@ from bisector.cli.given import Given, recorded
 from bisector.cli.reporters import places_of
 from bisector.journal import Journal
 from bisector.model.evidence import Evidence
-from bisector.model.session import Opened, Session, Suspect
+from bisector.model.session import Judged, Opened, Session, Suspect
 from bisector.orchestrator import now
-from bisector.report.beliefs import beliefs
+from bisector.report.beliefs import Belief, beliefs
 from bisector.report.cost import cost
 from bisector.report.estimate import Left, entropy, left
 from bisector.report.panel import Frame, Picture, draw, phase
@@ -137,28 +137,27 @@ def _as_json(status: Status) -> dict[str, object]:
         "seconds": round(_elapsed(status), 3),
         "training_seconds": spent.training_seconds,
         "seconds_left": status.left.seconds,
-        "belief": [
-            {
-                "label": b.label,
-                "culprits": [sorted(c) for c in b.culprits],
-                "probability": b.probability,
-            }
-            for b in beliefs(status.ranked)[:_SUSPECTS]
-        ],
+        "belief": [_belief(b) for b in beliefs(status.ranked)[:_SUSPECTS]],
         "running": [
             {"trial": e.trial.number, "arm": e.trial.arm.label, "purpose": e.trial.purpose}
             for e in session.running
         ],
-        "last": [
-            {
-                "trial": e.trial.number,
-                "arm": e.trial.arm.label,
-                "outcome": e.verdict.outcome,
-                "score": e.verdict.score,
-                "because": e.verdict.because,
-            }
-            for e in reversed(session.judged[-_VERDICTS:])
-        ],
+        "last": [_verdict(e) for e in reversed(session.judged[-_VERDICTS:])],
         "sentence": summarise(session, status.ranked).sentence,
         "go_on": status.go_on,
+    }
+
+
+def _belief(belief: Belief) -> dict[str, object]:
+    culprits = [sorted(c) for c in belief.culprits]
+    return {"label": belief.label, "culprits": culprits, "probability": belief.probability}
+
+
+def _verdict(event: Judged) -> dict[str, object]:
+    return {
+        "trial": event.trial.number,
+        "arm": event.trial.arm.label,
+        "outcome": event.verdict.outcome,
+        "score": event.verdict.score,
+        "because": event.verdict.because,
     }
