@@ -51,7 +51,8 @@ def clauses(session: Session, accused: Accused) -> tuple[Clause, ...]:
         want = _fresh(session, accused, rest)
         found[rest] = Clause(want, Outcome.HEALTHY, f"everything without {off}")
     for part in _parts(experiment, accused.suspect.culprits):
-        want = Want(Arm(part), max(1, seeds_used(session, Arm(part))), Purpose.CONFIRM)
+        had = seeds_used(session, Arm(part), before=accused.trials)
+        want = Want(Arm(part), max(1, had), Purpose.CONFIRM)
         found.setdefault(part, Clause(want, Outcome.HEALTHY, f"{_said(part)} alone"))
     return tuple(found.values())
 
