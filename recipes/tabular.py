@@ -78,28 +78,15 @@ class Mixup:
 # --- model ---------------------------------------------------------------------------------------
 
 
-class Standardise(nn.Module):
-    """Gives each hidden unit mean 0 and standard deviation 1 over the batch - nearly.
-
-    Batch norm written by hand, and with what is easily forgotten in it: a small number beside
-    the standard deviation. A unit that is silent on a whole batch is divided by zero, and 0 / 0
-    is NaN. `conf=tabular` is about finding that out.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        return (x - x.mean(0)) / x.std(0)
-
-
 class Layer(nn.Module):
     """A linear layer with ReLU, and what is laid around them."""
 
-    def __init__(self, width: int, *, standardise: bool, skip: bool, dropout: float) -> None:
+    def __init__(self, width: int, *, skip: bool, dropout: float) -> None:
         super().__init__()
         self.skip = skip
         self.branch = nn.Sequential(
             nn.Linear(width, width),
             nn.ReLU(),
-            Standardise() if standardise else nn.Identity(),
             nn.Dropout(dropout),
         )
 
@@ -116,7 +103,6 @@ class MLP(nn.Module):
         *,
         width: int = 32,
         depth: int = 2,
-        standardise: bool = False,
         skip: bool = False,
         dropout: float = 0.0,
     ) -> None:
@@ -124,10 +110,7 @@ class MLP(nn.Module):
         self.layers = nn.Sequential(
             nn.Linear(FEATURES, width),
             nn.ReLU(),
-            *(
-                Layer(width, standardise=standardise, skip=skip, dropout=dropout)
-                for _ in range(depth - 1)
-            ),
+            *(Layer(width, skip=skip, dropout=dropout) for _ in range(depth - 1)),
             nn.Linear(width, CLASSES),
         )
 
@@ -140,15 +123,24 @@ class MLP(nn.Module):
 
 
 class CrossEntropy(nn.CrossEntropyLoss):
-    """Mean cross-entropy, each class weighted, less that part of it which is below `flood`.
+    """Cross-entropy, each class weighted, less that part of it which is below `flood`.
 
     Flooding (Ishida et al. 2020, arXiv:2002.08709) keeps the training loss from falling to zero.
+    With `reduction` at `sum` the gradient grows with the batch, and so does every step that SGD
+    takes: `conf=tabular` is about finding that out.
     """
 
     def __init__(
-        self, *, label_smoothing: float = 0.0, weight: Iterable[float] = (1, 1), flood: float = 0.0
+        self,
+        *,
+        label_smoothing: float = 0.0,
+        weight: Iterable[float] = (1, 1),
+        reduction: str = "mean",
+        flood: float = 0.0,
     ) -> None:
-        super().__init__(torch.tensor([*weight]), label_smoothing=label_smoothing)
+        super().__init__(
+            torch.tensor([*weight]), label_smoothing=label_smoothing, reduction=reduction
+        )
         self.flood = flood
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
