@@ -52,6 +52,7 @@ HARMLESS = {"ports.py": {"pathlib"}}
 HEAVY_IN = {
     "torch": {"train", "recipes"},
     "sklearn": {"train", "recipes"},
+    "cleanlab": {"train"},
     "hydra": {"config", "cli", "train"},
     "omegaconf": {"config", "cli", "train"},
     "optuna": {"plan/lr_sweep.py", "plan/sweep.py", "study", "sampler"},

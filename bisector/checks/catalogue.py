@@ -26,6 +26,7 @@ CATALOGUE: tuple[Check, ...] = (
     targets.targets_repeat_the_input,
     targets.targets_shifted,
     targets.targets_not_connected,
+    targets.wrong_labels,
     targets.weak_relation,
     # In which order.
     batches.samples_in_stored_order,

@@ -18,6 +18,7 @@ FAMILIES: Mapping[str, tuple[Stage, str]] = {
     "order": (Stage.DATA, "batches in which the samples of the data set can be recognised"),
     "batch_labels": (Stage.DATA, "batches with class numbers as targets"),
     "relation": (Stage.DATA, "inputs and targets on which a simple probe can be trained"),
+    "noise": (Stage.DATA, "numbers as inputs, and classes of 10 samples or more"),
     "start": (Stage.MODEL, "outputs and losses of the untrained model"),
     "loss_calls": (Stage.MODEL, "the calls of torch's functions that the loss makes"),
     "loss_shape": (Stage.MODEL, "a loss of class scores or of numbers"),

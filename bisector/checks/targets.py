@@ -1,4 +1,4 @@
-"""R04, R05, R08: the targets, by themselves and beside their inputs."""
+"""R04, R05, R06, R08: the targets, by themselves and beside their inputs."""
 
 from bisector.checks.check import check
 from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy, Severity
@@ -159,6 +159,48 @@ def targets_repeat_the_input(case: Case) -> Clue | None:
     return Clue(
         f"At {share:.0%} of all positions the target is the input itself.",
         {"next_share": case.number("relation", "next")},
+        Crossed("share", share),
+    )
+
+
+@check(
+    "R06",
+    "wrong labels",
+    needs=("noise",),
+    remedy=Remedy(
+        "Look at these samples; correct them, drop them, or use a loss that bears noise."
+    ),
+    limits={
+        "share": Limit(0.07, "our choice: clean sets of the calibration show at most 0.01"),
+        "contradicted": Limit(0.012, "our choice: hard but clean sets show at most 0.002"),
+    },
+)
+def wrong_labels(case: Case) -> Clue | None:
+    """A part of the labels is probably wrong.
+
+    Why it breaks training: the network spends itself on learning errors by heart; its score in
+    validation, where labels are as wrong, cannot rise above their share of right ones.
+
+    How it is seen: confident learning on held-out predictions of nearest neighbours. Two shares
+    must be crossed: of labels that are probably wrong, and of those whose neighbours agree on
+    another label, which hard but clean problems hardly have.
+
+    How to mend it: look at the samples named first; have them labelled again, or leave them out.
+
+    Before:
+        train = Set(images, labels)
+    After:
+        train = Subset(Set(images, labels), clean)         # without the suspects
+
+    Source: reason 6; Northcutt, Jiang and Chuang (2021), Confident learning, by cleanlab.
+    """
+    share, sure = (case.number("noise", n) for n in ("share", "contradicted"))
+    if share <= case.limits["share"] or sure <= case.limits["contradicted"]:
+        return None
+    return Clue(
+        f"About {share:.0%} of the labels are wrong; {sure:.1%} are contradicted by at least 8 of "
+        f"10 neighbours.",
+        {n: case.each("noise", n) for n in ("samples", "given", "likelier")},
         Crossed("share", share),
     )
 

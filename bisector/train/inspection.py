@@ -19,7 +19,7 @@ import torch
 from omegaconf import OmegaConf
 
 from bisector.rundir import CONFIG, ENV_RUNDIR, INSPECT, INSPECTED, write_json
-from bisector.train.facts import batches, data, losses, network, outputs, relation, slope
+from bisector.train.facts import batches, data, losses, network, noise, outputs, relation, slope
 from bisector.train.facts.scene import Absent, Bounds, Scene, set_scene
 from bisector.train.parts import Parts, build
 from bisector.train.run import Run
@@ -49,6 +49,7 @@ FAMILIES: Mapping[str, Callable[[Scene], dict[str, Any]]] = {
     "signal": network.signal,
     "weights": network.weights,
     "relation": relation.relation,
+    "noise": noise.noise,
     "slope": slope.slope,
 }
 """Family of facts to what measures it; the costly ones last, so that time runs out on them."""

@@ -144,6 +144,15 @@ def reordered_mostly(s: Split) -> None:
     s.y[some] = s.y[some.roll(1)]
 
 
+def mislabelled(share: float) -> Change:
+    def change(s: Split) -> None:
+        some, classes = rows(s, share), int(s.y.max()) + 1
+        steps = torch.arange(len(some)) % (classes - 1) + 1
+        s.y[some] = (s.y[some] + steps) % classes
+
+    return change
+
+
 def unshifted(s: Split) -> None:
     s.y = s.x.clone()
 
@@ -198,6 +207,11 @@ FAULTS: list[tuple[str, str, Change]] = [
     ("R04b", "table", reordered),
     ("R04b", "text", reordered),
     ("R04c", "text", unshifted),
+    ("R06", "image", mislabelled(0.1)),
+    ("R06", "image", mislabelled(0.2)),
+    ("R06", "image", mislabelled(0.4)),
+    ("R06", "table", mislabelled(0.1)),
+    ("R06", "table", mislabelled(0.2)),
 ]
 
 

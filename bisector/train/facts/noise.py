@@ -1,0 +1,46 @@
+"""Facts about wrong labels: confident learning (Northcutt et al. 2021, arXiv:1911.00068), by cleanlab.
+
+A hard problem looks much like a noisy one: there too, many labels are not what a probe predicts.
+What a hard problem lacks is samples whose neighbours all agree on another label.
+"""
+
+from typing import Any
+
+from cleanlab.filter import find_label_issues
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from bisector.train.facts.relation import FEW, tables_of
+from bisector.train.facts.scene import KEPT, Absent, Scene, is_numbers
+
+Facts = dict[str, Any]
+NEIGHBOURS = 10
+AGREED = 0.8
+"""The share of a sample's neighbours that must have one other label to contradict its own."""
+
+
+def noise(scene: Scene) -> Facts:
+    """The share of labels that are probably wrong, and the most suspicious samples."""
+    if not scene.labelled or not is_numbers(scene.train.x):
+        raise Absent("inputs and targets are not numbers with one class number each")
+    y = scene.train.y.numpy()
+    if len(y) < FEW or scene.train.y.bincount().min() < NEIGHBOURS:
+        raise Absent(f"fewer than {FEW} samples, or than {NEIGHBOURS} in a class")
+    table = tables_of(scene.train)["nearest neighbours"]
+    probe = make_pipeline(StandardScaler(), KNeighborsClassifier(NEIGHBOURS))
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    p = cross_val_predict(probe, table, y, cv=folds, method="predict_proba")
+    suspects = find_label_issues(
+        y, p, return_indices_ranked_by="self_confidence", n_jobs=1, verbose=False
+    )
+    contradicted = [i for i in suspects if p[i].max() >= AGREED and p[i].argmax() != y[i]]
+    shown = [int(i) for i in [*contradicted, *suspects][:KEPT]]
+    return {
+        "share": len(suspects) / len(y),
+        "contradicted": len(contradicted) / len(y),
+        "samples": [scene.train.numbers[i] for i in shown],
+        "given": [int(y[i]) for i in shown],
+        "likelier": [int(p[i].argmax()) for i in shown],
+    }
