@@ -96,7 +96,8 @@ def signal_lost(case: Case) -> Clue | None:
     explode by the same factor.
 
     How it is seen: the deviation between samples of what each layer with weights gives, in the
-    order of the forward pass, before any step.
+    order of the forward pass, before any step. It is too small where all layers from there on are
+    below the limit, two or more.
 
     How to mend it: scale initial weights by 1/sqrt(inputs); add normalisation.
 
@@ -109,12 +110,15 @@ def signal_lost(case: Case) -> Clue | None:
     """
     spread = [float(s) for s in case.each("signal", "spread")]
     layers = case.each("signal", "layers")
+    evidence = {"layers": layers[:50], "spread": spread[:50]}
     for layer, s in zip(layers, spread, strict=True):
-        evidence = {"layer": layer, "layers": layers[:50], "spread": spread[:50]}
         if s > case.limits["largest"]:
             words = f"After `{layer}` samples differ by {s:.3g}."
-            return Clue(words, evidence, Crossed("largest", s))
-        if s < case.limits["smallest"]:
-            words = f"After `{layer}` samples differ by {s:.2g} only."
-            return Clue(words, evidence, Crossed("smallest", s))
-    return None
+            return Clue(words, {"layer": layer, **evidence}, Crossed("largest", s))
+    alive = [i for i, s in enumerate(spread) if not s < case.limits["smallest"]]
+    dead = (alive[-1] if alive else -1) + 1
+    # A side branch may be faint, and a last layer be small on purpose.
+    if len(layers) - dead < 2:
+        return None
+    words = f"From `{layers[dead]}` on samples differ by {spread[dead]:.2g} or less."
+    return Clue(words, {"layer": layers[dead], **evidence}, Crossed("smallest", spread[dead]))
