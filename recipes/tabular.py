@@ -134,12 +134,14 @@ class CrossEntropy(nn.CrossEntropyLoss):
         self,
         *,
         label_smoothing: float = 0.0,
-        weight: Iterable[float] = (1, 1),
+        weight: Iterable[float] = (1.0, 1.0),
         reduction: str = "mean",
         flood: float = 0.0,
     ) -> None:
         super().__init__(
-            torch.tensor([*weight]), label_smoothing=label_smoothing, reduction=reduction
+            torch.tensor([*weight], dtype=torch.float32),
+            label_smoothing=label_smoothing,
+            reduction=reduction,
         )
         self.flood = flood
 
