@@ -310,7 +310,10 @@ def loss_not_finite(case: Case) -> Clue | None:
     "a first loss far above chance",
     needs=("start",),
     remedy=Remedy("Scale down the initial weights of the last layer; standardise real targets."),
-    limits={"ratio": Limit(1.5, "healthy networks start below 1.3; reason 17 asks for chance, 1")},
+    limits={
+        "ratio": Limit(1.5, "healthy networks start below 1.3; reason 17 asks for chance, 1"),
+        "ratio_of_numbers": Limit(4.0, "outputs of 0, where targets lie 1.7 deviations from it"),
+    },
 )
 def first_loss_above_chance(case: Case) -> Clue | None:
     """The untrained model is surer of its answers than one that knows nothing.
@@ -331,10 +334,11 @@ def first_loss_above_chance(case: Case) -> Clue | None:
     Source: reason 17, "look for correct loss at chance": -ln(1/C) for C classes (CS231n).
     """
     loss, chance = case.number("start", "loss"), case.number("start", "ignorant")
-    if loss / chance <= case.limits["ratio"]:
+    limit = "ratio" if case.has("start", "classes") else "ratio_of_numbers"
+    if loss / chance <= case.limits[limit]:
         return None
     return Clue(
         f"The first loss is {loss:.4g}; knowing nothing costs {chance:.4g}.",
         {n: case.facts["start"][n] for n in ("largest_output", "output_std", "losses")},
-        Crossed("ratio", loss / chance),
+        Crossed(limit, loss / chance),
     )

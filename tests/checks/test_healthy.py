@@ -1,9 +1,11 @@
 """What trains well raises no alarm, and what the recipes' own faults are is found untrained."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
-from check_gallery import KINDS, examined, made, warned
+import torch
+from check_gallery import KINDS, Split, Wrapped, examined, made, warned
 from omegaconf import OmegaConf
 
 from bisector.config.compose import Composer
@@ -19,6 +21,38 @@ CULPRITS = {"focal": "R18a", "standardise": "R37", "sum_loss": "R18b"}
 @pytest.mark.parametrize("seed", range(3))
 def test_a_healthy_recipe_raises_no_alarm(tmp_path: Path, kind: str, seed: int) -> None:
     assert warned(examined(made(kind, tmp_path, seed=seed))) == []
+
+
+def test_pixels_of_which_some_hardly_ever_vary_raise_no_alarm(tmp_path: Path) -> None:
+    s = KINDS["image"][0]()
+    parts = made("image", tmp_path, data=Split(s.x.flatten(1), s.y, s.vx.flatten(1), s.vy))
+    model = Wrapped(parts.model, before=lambda x: x.view(-1, 1, 8, 8))
+    assert warned(examined(dataclasses.replace(parts, model=model))) == []
+
+
+def test_bytes_that_the_model_scales_by_itself_raise_no_alarm(tmp_path: Path) -> None:
+    s = KINDS["image"][0]()
+    s.x, s.vx = ((part * 6 + 5).clamp(0, 16).to(torch.uint8) for part in (s.x, s.vx))
+    parts = made("image", tmp_path, data=s)
+    model = Wrapped(parts.model, before=lambda x: x.float() / 16)
+    assert warned(examined(dataclasses.replace(parts, model=model))) == []
+
+
+@pytest.mark.parametrize("criterion", ["BCEWithLogitsLoss", "MSELoss"])
+def test_zeros_and_ones_as_numbers_are_seen_as_labels(tmp_path: Path, criterion: str) -> None:
+    s = KINDS["table"][0]()
+    s.y, s.vy = s.y.float(), s.vy.float()
+    parts = made("table", tmp_path, data=s, model={"outputs": 1})
+    loss = {"BCEWithLogitsLoss": torch.nn.BCEWithLogitsLoss(), "MSELoss": torch.nn.MSELoss()}
+    diagnosis = examined(dataclasses.replace(parts, loss=loss[criterion]))
+    assert warned(diagnosis) == []
+    assert {"R04b", "R06", "R08", "R10"} <= set(diagnosis.silent)
+
+
+def test_a_last_layer_that_starts_at_zero_raises_no_alarm(tmp_path: Path) -> None:
+    parts = made("table", tmp_path)
+    torch.nn.init.zeros_(parts.model.head.weight)
+    assert warned(examined(parts)) == []
 
 
 @pytest.mark.parametrize("name", ["digits", "tabular"])

@@ -8,7 +8,7 @@ import torch
 from scipy.stats import norm
 
 from bisector.train.batches import Batch
-from bisector.train.facts.scene import KEPT, Absent, Samples, Scene, digests
+from bisector.train.facts.scene import KEPT, Absent, Samples, Scene, class_numbers, digests
 
 Facts = dict[str, Any]
 PERMUTATIONS = 200
@@ -79,9 +79,11 @@ def stored_order(batches: tuple[Batch, ...], train: Samples) -> Facts:
 
 def batch_labels(scene: Scene) -> Facts:
     """How labels are spread over batches."""
-    if not scene.labelled:
+    targets = [class_numbers(y) for _, y in scene.batches]
+    known = [t for t in targets if t is not None]
+    if scene.train.labels is None or len(known) < len(targets):
         raise Absent("targets are not one class number each")
-    return label_spread([y for _, y in scene.batches])
+    return label_spread(known)
 
 
 def label_spread(targets: list[torch.Tensor]) -> Facts:

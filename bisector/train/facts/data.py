@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from scipy.stats import norm
 
+from bisector.train.facts.network import has_matrix, trace
 from bisector.train.facts.scene import KEPT, Absent, Samples, Scene, digests, features, is_numbers
 
 Facts = dict[str, Any]
@@ -37,24 +38,42 @@ def inputs(scene: Scene) -> Facts:
 
 
 def numbers(scene: Scene) -> Facts:
-    """Per feature or channel, as the network receives it: mean, deviation, range, extremes."""
+    """Per feature or channel, as the first weights receive it: mean, deviation, extremes."""
     if not is_numbers(scene.train.x):
         raise Absent("inputs are token numbers")
-    received = features(torch.cat([x for x, _ in scene.received]))
+    given = features(torch.cat([x for x, _ in scene.received]))
+    constant = given.std(0) == 0
+    received = features(entering(scene))
     received = received[received.isfinite().all(1)]
     if len(received) < 2:
         raise Absent("hardly any input is finite")
-    mean, std = received.mean(0), received.std(0)
     return {
-        "features": received.shape[1],
-        "mean": mean.tolist(),
-        "std": std.tolist(),
-        "min": received.min(0).values.tolist(),
-        "max": received.max(0).values.tolist(),
-        "constant": (std == 0).nonzero().flatten()[:KEPT].tolist(),
-        "constant_share": (std == 0).float().mean().item(),
+        "features": given.shape[1],
+        "mean": received.mean(0).tolist(),
+        "std": received.std(0).tolist(),
+        "constant": constant.nonzero().flatten()[:KEPT].tolist(),
+        "constant_share": constant.float().mean().item(),
         **extremes(scene.train),
     }
+
+
+@torch.no_grad()
+def entering(scene: Scene) -> torch.Tensor:
+    """What the first layer with weights receives: a model may well standardise by itself.
+
+    Where that cannot be seen, or the layer comes late, it is the model's own input.
+    """
+    whole = torch.cat([x for x, _ in scene.received])
+    model = scene.model(training=True)
+    weighty = {n for n, m in model.named_modules() if has_matrix(m)}
+    try:
+        seen = trace(model, whole.to(scene.device))
+    except (Absent, LookupError, RuntimeError, TypeError, ValueError):
+        return whole
+    first = next((given for name, given, _ in seen if name in weighty), None)
+    if first is None or not first.is_floating_point() or len(first) != len(whole):
+        return whole
+    return first.cpu()
 
 
 def extremes(train: Samples) -> Facts:
@@ -85,14 +104,15 @@ def extremes(train: Samples) -> Facts:
 
 def labels(scene: Scene) -> Facts:
     """How many samples each class has."""
-    if not scene.labelled or scene.classes is None:
+    train, val = scene.train.labels, scene.val.labels
+    if train is None or val is None:
         raise Absent("targets are not one class number each")
-    count = torch.bincount(scene.train.y, minlength=scene.classes)
+    classes = int(max(*train.tolist(), *val.tolist(), 0)) + 1
     return {
-        "classes": scene.classes,
-        "counts": count.tolist(),
-        "val_counts": torch.bincount(scene.val.y, minlength=scene.classes).tolist(),
-        "samples": len(scene.train.y),
+        "classes": classes,
+        "counts": train.bincount(minlength=classes).tolist(),
+        "val_counts": val.bincount(minlength=classes).tolist(),
+        "samples": len(train),
     }
 
 
@@ -132,9 +152,13 @@ def drift(train: torch.Tensor, val: torch.Tensor) -> Facts:
     error = (one.var(0) / len(one) + two.var(0) / len(two)).sqrt().clamp_min(1e-12)
     moved = (one.mean(0) - two.mean(0)).abs()
     p = torch.tensor(2 * norm.sf((moved / error).numpy())) * moved.numel()
-    scale = (second.std(0).clamp_min(1e-12) / pooled).log().abs().exp()
-    # A feature that never varies in the training split has no scale to compare.
-    scale[first.std(0) == 0] = 1.0
+    # What hardly varies beside the other features, as an image's corners, has no say.
+    floor = max(0.1 * first.std(0).median().item(), 1e-12)
+    scale = second.std(0).clamp_min(floor) / first.std(0).clamp_min(floor)
+    scale = scale.log().abs().exp()
+    luck = torch.hypot(error_of_std(one), error_of_std(two))
+    scale_p = torch.tensor(2 * norm.sf((scale.log() / luck).numpy())) * moved.numel()
+    scale[scale_p > 1e-4] = 1.0
     shift = moved / pooled
     shift[first.std(0) == 0] = 0.0
     far, wide = int(shift.argmax()), int(scale.argmax())
@@ -149,6 +173,16 @@ def drift(train: torch.Tensor, val: torch.Tensor) -> Facts:
         "scale_stds": [first.std(0)[wide].item(), second.std(0)[wide].item()],
         "smaller": min(len(one), len(two)),
     }
+
+
+def error_of_std(each: torch.Tensor) -> torch.Tensor:
+    """The relative standard error of a deviation, sqrt((kurtosis - 1) / 4n), for each column."""
+    centred = each - each.mean(0)
+    square = centred.square().mean(0).clamp_min(1e-24)
+    kurtosis = (centred**4).mean(0) / square.square()
+    # What hardly ever varies has a kurtosis that is itself unknown.
+    kurtosis[square <= 1e-12] = len(each)
+    return ((kurtosis - 1).clamp_min(0.1) / (4 * len(each))).sqrt()
 
 
 def by_sample(x: torch.Tensor) -> torch.Tensor:

@@ -166,11 +166,7 @@ def signal(scene: Scene) -> Facts:
     """How far samples differ after each layer with weights, in the order of the forward pass."""
     x, _ = scene.batch()
     model = scene.model(training=True)
-    weighty = {
-        name
-        for name, m in model.named_modules()
-        if any(p.ndim > 1 for p in m.parameters(recurse=False))
-    }
+    weighty = {name for name, module in model.named_modules() if has_matrix(module)}
     seen = trace(model, x)
     layers = [(name, spread(out)) for name, _, out in seen if name in weighty]
     if not layers:
@@ -194,6 +190,11 @@ def sick_rows(out: torch.Tensor) -> list[int]:
     """The first rows of a batch that hold values which are not finite."""
     rows = (~out.isfinite()).flatten(1).any(1) if out.ndim > 1 else ~out.isfinite()
     return [int(row) for row in rows.nonzero().flatten()[:KEPT]]
+
+
+def has_matrix(module: nn.Module) -> bool:
+    """Whether a module has weights of its own that mix values, and not just scale them."""
+    return any(p.ndim > 1 for p in module.parameters(recurse=False))
 
 
 def spread(out: torch.Tensor) -> float:

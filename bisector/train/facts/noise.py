@@ -23,10 +23,11 @@ AGREED = 0.8
 
 def noise(scene: Scene) -> Facts:
     """The share of labels that are probably wrong, and the most suspicious samples."""
-    if not scene.labelled or not is_numbers(scene.train.x):
+    labels = scene.train.labels
+    if labels is None or not is_numbers(scene.train.x):
         raise Absent("inputs and targets are not numbers with one class number each")
-    y = scene.train.y.numpy()
-    if len(y) < FEW or scene.train.y.bincount().min() < NEIGHBOURS:
+    y = labels.numpy()
+    if len(y) < FEW or labels.bincount().min() < NEIGHBOURS:
         raise Absent(f"fewer than {FEW} samples, or than {NEIGHBOURS} in a class")
     table = tables_of(scene.train)["nearest neighbours"]
     probe = make_pipeline(StandardScaler(), KNeighborsClassifier(NEIGHBOURS))

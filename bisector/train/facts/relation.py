@@ -30,14 +30,13 @@ WIDEST = 1024
 
 def relation(scene: Scene) -> Facts:
     """The best probe's agreement beyond luck, in place and with targets shifted."""
-    if scene.classes is None:
-        raise Absent("targets are not class numbers")
-    if scene.train.y.ndim == 2:
+    labels = scene.train.labels
+    if labels is None:
         return of_tokens(scene.train)
-    if len(scene.train.y) < FEW:
+    if len(labels) < FEW:
         raise Absent(f"fewer than {FEW} samples")
     tables = tables_of(scene.train)
-    y = scene.train.y.numpy()
+    y = labels.numpy()
     facts = best(tables, y)
     if facts["p"] > 1e-3:
         facts |= shifted(tables, y, np.array(scene.train.numbers))
@@ -122,6 +121,8 @@ def shifted(tables: dict[str, Any], y: Any, numbers: Any) -> Facts:
 def of_tokens(train: Samples) -> Facts:
     """The same for a target at every position: does it follow from the last two tokens?"""
     x, y = train.x, train.y
+    if y.is_floating_point() or y.ndim != 2:
+        raise Absent("targets are not class numbers")
     if is_numbers(x) or x.shape != y.shape or x.shape[1] < 4:
         raise Absent("targets do not stand beside the inputs, position by position")
     rng = torch.Generator().manual_seed(0)

@@ -47,6 +47,11 @@ class Samples:
     total: int
     """Samples in the whole split."""
 
+    @property
+    def labels(self) -> torch.Tensor | None:
+        """One class number per sample [N]; None: the targets are something else."""
+        return class_numbers(self.y)
+
     def named(self, mask: torch.Tensor) -> list[int]:
         """The numbers of the first samples for which `mask` [N] holds."""
         return [self.numbers[i] for i in mask.nonzero().flatten()[:KEPT].tolist()]
@@ -64,18 +69,6 @@ class Scene:
     """The first that the loader emits, before the loop's augmentations."""
     received: tuple[Batch, ...]
     """The same, as the network receives them."""
-
-    @property
-    def classes(self) -> int | None:
-        """How many classes the targets count; None: they are not class numbers."""
-        if self.train.y.is_floating_point() or self.train.y.ndim > 2 or not len(self.train.y):
-            return None
-        return int(max(self.train.y.max(), self.val.y.max()).item()) + 1
-
-    @property
-    def labelled(self) -> bool:
-        """Whether each sample has one class number."""
-        return self.classes is not None and self.train.y.ndim == 1
 
     def model(self, *, training: bool) -> nn.Module:
         """A copy of the untrained model."""
@@ -171,6 +164,17 @@ def augmented(parts: Parts, batches: Sequence[Batch]) -> Iterator[Batch]:
         for name, (augment, _) in parts.augments.items():
             x, y = augment(x, y, streams[name])
         yield x, y
+
+
+def class_numbers(y: torch.Tensor) -> torch.Tensor | None:
+    """Targets as class numbers [N]: as they are, from one-hot rows, or from zeros and ones."""
+    if not y.is_floating_point():
+        return y.long() if y.ndim == 1 else None
+    if y.ndim > 2 or not bool(((y == 0) | (y == 1)).all()):
+        return None
+    if y.ndim == 2 and y.shape[1] > 1:
+        return y.argmax(1) if bool((y.sum(1) == 1).all()) else None
+    return y.flatten().long()
 
 
 def features(x: torch.Tensor) -> torch.Tensor:
