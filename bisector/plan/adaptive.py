@@ -16,10 +16,11 @@ from bisector.plan.belief import Belief, Prior, believe
 from bisector.plan.catalogue import PRIOR
 from bisector.plan.certificate import Certificate, certificate
 from bisector.plan.families import named, pack
-from bisector.plan.likelihood import PassFail, Slip
+from bisector.plan.likelihood import Floats, PassFail, Slip
 from bisector.plan.observations import Observations, observe
-from bisector.plan.questions import Worth, pick
+from bisector.plan.questions import LEADERS, RANDOM, Terms, candidates, pick
 from bisector.plan.space import Bools, Space
+from bisector.plan.stream import uniforms
 from bisector.ports import Accusation
 
 LEAST_BITS = 0.002
@@ -32,12 +33,12 @@ MISFIT = 0.9
 class AdaptivePlanner:
     """Chooses sets by expected information per cost, and accuses at the confidence asked."""
 
-    evidence: str = "auto"
-    """`pass-fail`, `metric`, or `auto`: the metric where it tells more."""
-    false_fail: tuple[float, float] = (1.0, 19.0)
-    """Beta prior of the chance that a healthy arm's run fails."""
-    false_pass: tuple[float, float] = (1.0, 9.0)
-    """Beta prior of the chance that a broken arm's run passes."""
+    false_fail: tuple[float, float] = (2.0, 38.0)
+    """Beta prior of the chance that a healthy arm's run fails: (fails, passes)."""
+    false_pass: tuple[float, float] = (2.0, 18.0)
+    """Beta prior of the chance that a broken arm's run passes: (passes, fails)."""
+    flaky: float = 0.05
+    """Chance that runs deceive several times as often as that."""
     prior: Mapping[str, float] = field(default_factory=dict)
     """Prior weights by shape of explanation, over those of `catalogue.PRIOR`."""
 
@@ -48,7 +49,7 @@ class AdaptivePlanner:
         accusation = _accuse(session.experiment, belief, seen)
         if accusation is not None:
             return accusation
-        left = session.experiment.budget.trials - len(session.launched)
+        left = session.experiment.budget.trials - session.spent
         if left <= 0:
             return () if seen.pending else _give_up(belief, "the budget is spent")
         return self._ask(session, belief, seen, min(slots, left))
@@ -60,7 +61,7 @@ class AdaptivePlanner:
     def _belief(self, experiment: Experiment, seen: Observations) -> Belief:
         prior = tuple(sorted({**PRIOR, **self.prior}.items()))
         (a1, a0), (b1, b0) = self.false_fail, self.false_pass
-        slip = Slip((a1, a0), (b1, b0))
+        slip = Slip((a1, a0), (b1, b0), self.flaky)
         return _believe(experiment, seen, slip, prior)
 
     def _ask(
@@ -76,7 +77,10 @@ class AdaptivePlanner:
             rows = [r for r in missing if pack(r) not in waiting]
             return tuple(space.decode(r) for r in rows[:slots])
         seed = (session.experiment.seed, len(seen.runs), len(seen.pending), space.size)
-        questions = pick(belief, _worth(belief, seen), space.encode(seen.pending), slots, seed)
+        uniform = uniforms(seed, RANDOM * (space.size + 1)).reshape(RANDOM, -1)
+        terms = Terms(_every_run_alike, _needed(belief, seen))
+        pending = space.encode(seen.pending)
+        questions = pick(belief, terms, pending, slots, candidates(belief, uniform))
         asked = tuple(space.decode(q.row) for q in questions if q.bits >= LEAST_BITS)
         if not asked and not seen.pending:
             return _give_up(belief, "nothing more can be learned")
@@ -95,12 +99,13 @@ def _space(experiment: Experiment) -> Space:
     return Space(experiment)
 
 
-def _worth(belief: Belief, seen: Observations) -> Worth:
-    bonus: dict[int, float] = {}
-    for members, probability in belief.ranked[:8]:
+def _needed(belief: Belief, seen: Observations) -> dict[bytes, float]:
+    needed: dict[bytes, float] = {}
+    for members, probability in belief.ranked[:LEADERS]:
         for row in _missing(certificate(members, belief.space), belief.space, seen):
-            bonus[pack(row)] = bonus.get(pack(row), 0.0) + probability
-    return Worth(tuple(bonus.items()))
+            key = np.packbits(row).tobytes()
+            needed[key] = needed.get(key, 0.0) + probability
+    return needed
 
 
 def _missing(proof: Certificate, space: Space, seen: Observations) -> list[Bools]:
@@ -111,9 +116,9 @@ def _missing(proof: Certificate, space: Space, seen: Observations) -> list[Bools
 def _accuse(experiment: Experiment, belief: Belief, seen: Observations) -> Accusation | None:
     members, probability = belief.ranked[0]
     sure = experiment.budget.confidence
-    suspects = _suspects(belief)
     if belief.cumulative >= sure:
-        return Accusation(suspects[0], "the harm of many additions adds up", Ruling.CUMULATIVE)
+        suspect = Suspect((), belief.cumulative, cumulative=True)
+        return Accusation(suspect, "the harm of many additions adds up", Ruling.CUMULATIVE)
     if belief.chance >= MISFIT:
         return _give_up(belief, "the failures follow no set of additions")
     if probability < sure or _missing(certificate(members, belief.space), belief.space, seen):
@@ -129,14 +134,10 @@ def _give_up(belief: Belief, because: str) -> Accusation:
 
 
 def _suspects(belief: Belief) -> tuple[Suspect, ...]:
-    found = [Suspect(named(f, belief.space), p) for f, p in belief.ranked[:50]]
-    if belief.cumulative > 0:
-        found.append(Suspect(_heaviest(belief), belief.cumulative, cumulative=True))
+    found = [Suspect(named(f, belief.space), p) for f, p in belief.ranked]
+    found.append(Suspect((), belief.cumulative, cumulative=True))
     return tuple(sorted(found, key=lambda s: -s.probability))
 
 
-def _heaviest(belief: Belief) -> tuple[frozenset[str], ...]:
-    share = belief.weights[len(belief.families) :]
-    loads = belief.loads.weights / belief.loads.weights.sum(axis=1, keepdims=True)
-    weight = np.round(share @ loads, 9)
-    return tuple(frozenset({belief.space.names[i]}) for i in np.argsort(-weight, kind="stable"))
+def _every_run_alike(rows: Bools, fails: Floats) -> Floats:
+    return np.ones(len(rows))

@@ -2,78 +2,67 @@
 
 All families of up to three additions are weighed exactly; larger ones are reached by
 editing those that fit best, so that the class stays open. Questions are then chosen by
-a `Belief`: the likeliest explanations in full, and a fair sample of all others.
+a `Belief`: the likeliest families in full, and a fair sample of all others.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
+from math import comb, log
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bisector.plan.catalogue import Catalogue, Moments, Shape, catalogue, shape_of
-from bisector.plan.cumulative import Loads, sample
-from bisector.plan.families import Family, Rules, bits, edits, literals, log_shape
-from bisector.plan.likelihood import Likelihood
+from bisector.plan.catalogue import TRIPLES_UP_TO, Catalogue, Moments, Shape, catalogue, shape_of
+from bisector.plan.cumulative import adding_up
+from bisector.plan.families import Family, Rules, bits, edits, literals, log_shape, pack, shown
+from bisector.plan.likelihood import Floats, Likelihood
 from bisector.plan.space import Bools, Space
 
-Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Prior = tuple[tuple[str, float], ...]
 """Weights by shape, as pairs so that they can be remembered by."""
 
-KEPT, SAMPLED = 600, 200
-"""Explanations kept in full, and those that stand for all others."""
-LOADS = 400
-"""Size of the sample that stands for cumulative harm."""
+RANKED, KEPT, SAMPLED = 40, 600, 200
+"""Families that are named, that are kept in full, and that stand for all others."""
 PARENTS, TOOLS, ROUNDS = 6, 20, 2
-"""Explanations edited in a round, additions that edits may bring in, rounds."""
-DECAY = 1.2
-"""Prior cost, in nats, of each addition beyond four that a family names."""
+"""Families edited in a round, additions that edits may bring in, rounds."""
+NEGLIGIBLE = 7.0
+"""Nats below everything else at which an explanation is not looked for."""
+DEEP_SHAPES = 6
+"""Shapes with four additions, near enough; they share the prior of deep families."""
+DECAY, RESCUER = 1.6, 2.3
+"""Prior cost, in nats, of each addition beyond four that a family names, and of each rescuer."""
 
 
 @dataclass(frozen=True)
 class Belief:
-    """Explanations with probabilities that, with `chance`, sum to one."""
+    """Explanations with probabilities that sum to one."""
 
     space: Space
-    families: tuple[Family, ...]
-    loads: Loads
-    """Ways in which harm may add up."""
+    rules: Rules
+    """The families."""
     weights: Floats
-    """Of the families, then of the loads."""
-    exact: NDArray[np.bool_]
-    """Which weights are an explanation's own; the others stand for their like as well."""
+    """Their probabilities; sampled ones stand for their like as well. Shape (families,)."""
+    rates: tuple[Floats, Floats]
+    """Per family: the chance that a run fails that it calls broken, and one it calls healthy."""
+    ranked: tuple[tuple[Family, float], ...]
+    """The likeliest families with their probabilities, likeliest first.
+
+    What breaks the full recipe counts (`families.shown`): families that differ only by what
+    it rescues are one.
+    """
+    cumulative: float
+    """Probability that harm adds up."""
+    size_fails: Floats
+    """The chance that a run of k additions fails if harm adds up, shape (n + 1,)."""
     chance: float
     """Probability that failures follow no subset at all."""
-    rates: tuple[Floats, Floats]
-    """Per explanation: the chance that a run fails that it calls broken, or healthy."""
-
-    @cached_property
-    def cumulative(self) -> float:
-        """Probability that harm adds up."""
-        return float(self.weights[len(self.families) :].sum())
-
-    @cached_property
-    def ranked(self) -> tuple[tuple[Family, float], ...]:
-        """The families known in full, likeliest first."""
-        own = [i for i in range(len(self.families)) if self.exact[i]]
-        own.sort(key=lambda i: (-round(float(self.weights[i]), 9), self.families[i]))
-        return tuple((self.families[i], float(self.weights[i])) for i in own)
-
-    def breaks(self, rows: Bools) -> Bools:
-        """Which rows each explanation calls broken, shape (rows, explanations)."""
-        return np.concatenate([self._rules.breaks(rows), self.loads.breaks(rows)], axis=1)
-
-    @cached_property
-    def _rules(self) -> Rules:
-        return Rules.of(self.families, self.space.size)
 
 
 @dataclass(frozen=True)
 class _Weighed:
-    """Explanations with the sums their likelihood was made of and their log weights."""
+    """Families with the sums their likelihood was made of and their log weights."""
 
     sums: NDArray[np.float32]
     log: Floats
@@ -86,48 +75,38 @@ class _Weighed:
 
 def believe(space: Space, rows: Bools, likelihood: Likelihood, prior: Prior) -> Belief:
     """The belief after runs of `rows` (runs, n), whose features are in `likelihood`."""
-    by_shape = dict(prior)
+    by_shape = {shape: max(weight, 1e-12) for shape, weight in prior}
     listed = _listed(space, prior)
     sums = listed.sums(Moments.of(rows, likelihood.features, triples=listed.triples))
-    known = _weigh(sums, listed.log_prior, likelihood)
+    known = _Weighed(sums, listed.log_prior + likelihood.log(sums))
     found, edited = _edit(listed, known, space, rows, (likelihood, by_shape))
-    loads = sample(space.size, LOADS)
-    share = by_shape[Shape.CUMULATIVE] / max(1, len(loads.lines))
-    heavy = _weigh(
-        _sums(loads.breaks(rows), likelihood), np.full(len(loads.lines), np.log(share)), likelihood
+    families = known + edited
+    heap = adding_up(rows, likelihood, int(space.full.sum()))
+    rest = np.array(
+        [
+            log(by_shape[Shape.CUMULATIVE]) + heap.log,
+            log(by_shape[Shape.CHANCE]) + likelihood.grid.coin(),
+        ]
     )
-    chance = np.log(by_shape[Shape.CHANCE]) + likelihood.chance()
-    everything = known + edited + heavy
-    p, p_chance = _normalise(everything.log, chance)
-    chosen, weights, exact = _keep(p)
-    families = len(known.log) + len(found)
-    picked = tuple(
-        listed.family(i) if i < len(known.log) else found[i - len(known.log)]
-        for i in chosen[chosen < families].tolist()
-    )
-    at = chosen[chosen >= families] - families
+    p = _normalise(np.concatenate([families.log, rest]))
+    chosen, weights = _keep(p[:-2])
+    first = len(known.log)
+    further = [found[i - first] for i in chosen if i >= first]
     return Belief(
         space,
-        picked,
-        Loads(loads.weights[at], loads.lines[at]),
+        listed.rules(chosen[chosen < first], space.size) + Rules.of(further, space.size),
         weights,
-        exact,
-        p_chance,
-        likelihood.rates(everything.sums[:, chosen]),
+        likelihood.rates(families.sums[:, chosen]),
+        _rank(listed, found, p[:-2], space),
+        float(p[-2]),
+        heap.fails,
+        float(p[-1]),
     )
 
 
 @lru_cache(maxsize=8)
 def _listed(space: Space, prior: Prior) -> Catalogue:
     return catalogue(space, dict(prior))
-
-
-def _weigh(sums: NDArray[np.float32], log_prior: Floats, likelihood: Likelihood) -> _Weighed:
-    return _Weighed(sums, log_prior + likelihood.log(sums))
-
-
-def _sums(broken: Bools, likelihood: Likelihood) -> NDArray[np.float32]:
-    return np.asarray(likelihood.features.T @ broken.astype(np.float32), dtype=np.float32)
 
 
 def _edit(
@@ -142,6 +121,8 @@ def _edit(
     n = space.size
     weighed = _Weighed(known.sums[:, :0], known.log[:0])
     found: list[Family] = []
+    if _hopeless(known, space, likelihood, prior):
+        return found, weighed
     blame = listed.blame(np.exp(known.log - known.log.max()), n)
     tools = sum(1 << int(i) for i in _largest(blame, TOOLS))
     parents = [listed.family(int(i)) for i in _largest(known.log, PARENTS)]
@@ -150,46 +131,76 @@ def _edit(
         fresh = sorted(e for e in reached if not listed.holds(e))
         if not fresh:
             break
-        sums = _sums(Rules.of(fresh, n).breaks(rows), likelihood)
-        weighed += _weigh(sums, np.array([_log_prior(f, space, prior) for f in fresh]), likelihood)
+        broken = Rules.of(fresh, n).breaks(rows).astype(np.float32)
+        sums = np.asarray(likelihood.features.T @ broken, dtype=np.float32)
+        log_prior = np.array([_log_prior(f, space, prior) for f in fresh])
+        weighed += _Weighed(sums, log_prior + likelihood.log(sums))
         found += fresh
         parents = [found[int(i)] for i in _largest(weighed.log, PARENTS)]
     return found, weighed
 
 
+def _hopeless(
+    known: _Weighed, space: Space, likelihood: Likelihood, prior: Mapping[str, float]
+) -> bool:
+    """Whether no edit could matter: not even one that explained every single run."""
+    if space.size > TRIPLES_UP_TO:
+        return False
+    share = prior[Shape.DEEP] / DEEP_SHAPES / max(1, comb(space.size, 4))
+    top = float(known.log.max())
+    total = top + log(np.exp(known.log - top).sum())
+    return likelihood.best() + log(share) < total - NEGLIGIBLE
+
+
 def _log_prior(members: Family, space: Space, prior: Mapping[str, float]) -> float:
     shape = shape_of(members)
-    beyond = max(0, literals(members) - 4) if shape is Shape.DEEP else 0
-    log_odds = sum(float(np.log(space.odds[i])) for t in members for i in bits(t.on))
-    weight = float(np.log(prior[shape])) - DECAY * beyond
-    return weight + log_odds - log_shape(members, space.size)
+    weight = log(prior[shape]) - log_shape(members, space.size)
+    if shape is Shape.DEEP:
+        rescuers = sum(t.off.bit_count() for t in members)
+        beyond = max(0, literals(members) - 4)
+        weight -= log(DEEP_SHAPES) + DECAY * beyond + RESCUER * rescuers
+    return weight + sum(float(space.log_odds[i]) for t in members for i in bits(t.on))
 
 
-def _normalise(log: Floats, chance: float) -> tuple[Floats, float]:
-    top = max(float(log.max()), chance)
-    weights, other = np.exp(log - top), float(np.exp(chance - top))
-    total = float(weights.sum()) + other
-    return weights / total, other / total
+def _normalise(logs: Floats) -> Floats:
+    weights = np.exp(logs - logs.max())
+    return np.asarray(weights / weights.sum(), dtype=np.float64)
 
 
-def _keep(p: Floats) -> tuple[Ints, Floats, NDArray[np.bool_]]:
-    """Indices in ascending order, weights, and which weights are exact."""
+def _rank(
+    listed: Catalogue, found: list[Family], p: Floats, space: Space
+) -> tuple[tuple[Family, float], ...]:
+    """The likeliest families as the full recipe shows them, with their probabilities."""
+    full, first = pack(space.full), len(p) - len(found)
+    mass: dict[Family, float] = {}
+    for i in _largest(p, RANKED).tolist():
+        members = listed.family(i) if i < first else found[i - first]
+        culprits = shown(members, full)
+        in_crowd = i < first and shape_of(members) is Shape.DORMANT and culprits != members
+        mass[culprits] = mass.get(culprits, 0.0) + (0.0 if in_crowd else float(p[i]))
+    # What hides behind a single culprit is a crowd, too many to be ranked one by one.
+    hidden = listed.hidden(p[:first], space)
+    for culprits in mass:
+        if shape_of(culprits) is Shape.SINGLE:
+            mass[culprits] += float(hidden[next(bits(culprits[0].on))])
+    return tuple(sorted(mass.items(), key=lambda item: (-round(item[1], 9), item[0])))
+
+
+def _keep(p: Floats) -> tuple[Ints, Floats]:
+    """The families to work with, in ascending order, and the weights they carry."""
     top = np.sort(_largest(p, KEPT))
-    rest = np.ones(len(p), dtype=np.bool_)
-    rest[top] = False
-    others = np.flatnonzero(rest)
-    mass = float(p[others].sum())
-    if mass <= 0.0:
-        return top, p[top], np.ones(len(top), dtype=np.bool_)
-    # Systematic resampling: equal steps along the cumulated weights.
-    steps = (np.arange(SAMPLED) + 0.5) * (mass / SAMPLED)
-    hits = np.minimum(np.searchsorted(np.cumsum(p[others]), steps), len(others) - 1)
-    drawn, times = np.unique(others[hits], return_counts=True)
-    chosen = np.concatenate([top, drawn])
-    weights = np.concatenate([p[top], times * (mass / SAMPLED)])
-    exact = np.arange(len(chosen)) < len(top)
-    order = np.argsort(chosen)
-    return chosen[order], weights[order], exact[order]
+    weights = np.zeros(len(p))
+    weights[top] = p[top]
+    rest = p.copy()
+    rest[top] = 0.0
+    mass = float(rest.sum())
+    if mass > 0.0:
+        # Systematic resampling: equal steps along the cumulated weights.
+        steps = (np.arange(SAMPLED) + 0.5) * (mass / SAMPLED)
+        hits = np.minimum(np.searchsorted(np.cumsum(rest), steps), len(p) - 1)
+        np.add.at(weights, hits, mass / SAMPLED)
+    chosen = np.flatnonzero(weights)
+    return chosen, weights[chosen]
 
 
 def _largest(values: Floats, count: int) -> Ints:

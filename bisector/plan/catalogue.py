@@ -8,12 +8,13 @@ additions. Those are matrix products, so 200,000 families cost what a few hundre
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from itertools import permutations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bisector.plan.families import BASE, HEALTHY, Family, Term, family
+from bisector.plan.families import BASE, HEALTHY, Family, Rules, Term, family
 from bisector.plan.space import Bools, Space
 
 Floats = NDArray[np.float64]
@@ -76,6 +77,11 @@ _ROLES: Mapping[str, tuple[int, ...]] = {
     Shape.DORMANT: (0, 1, -2),
 }
 
+
+WIDTH = 3
+"""Most terms of a listed family."""
+_TERMS = {shape: max((r + 1 for r in roles), default=0) for shape, roles in _ROLES.items()}
+_TERMS[Shape.BASE] = 1
 
 _POLYNOMIALS: Mapping[str, tuple[tuple[int, list[int]], ...]] = {
     # A family's verdict as a polynomial in its members: sign, and who is multiplied.
@@ -197,6 +203,17 @@ class Catalogue:
             start = stop
         return total
 
+    def hidden(self, weights: Floats, space: Space) -> Floats:
+        """Per addition k, the weight of all `k, or i unless j` with j in the full recipe."""
+        total, start = np.zeros(space.size), 0
+        for section in self.sections:
+            stop = start + len(section.log_prior)
+            if section.shape is Shape.DORMANT:
+                hidden = weights[start:stop] * space.full[section.members[:, 2]]
+                total += np.bincount(section.members[:, 0], hidden, minlength=space.size)
+            start = stop
+        return total
+
     def holds(self, members: Family) -> bool:
         """Whether a family is among those listed."""
         return shape_of(members) in {section.shape for section in self.sections}
@@ -206,6 +223,22 @@ class Catalogue:
         section, rest = self._split(at)
         return self.sections[section].family(rest)
 
+    def rules(self, chosen: Ints, n: int) -> Rules:
+        """The families with these numbers, in ascending order, as arrays."""
+        on, off = np.zeros((2, WIDTH, len(chosen), n), dtype=np.bool_)
+        real = np.zeros((WIDTH, len(chosen)), dtype=np.bool_)
+        start = 0
+        for section in self.sections:
+            stop = start + len(section.log_prior)
+            here = np.flatnonzero((chosen >= start) & (chosen < stop))
+            real[: _TERMS[section.shape], here] = True
+            members = section.members[chosen[here] - start]
+            for member, role in zip(members.T, _ROLES[section.shape], strict=True):
+                side, term = (on, role) if role >= 0 else (off, -1 - role)
+                side[term, here, member] = True
+            start = stop
+        return Rules.from_masks(on, off, real)
+
     def _split(self, at: int) -> tuple[int, int]:
         for number, section in enumerate(self.sections):
             if at < len(section.log_prior):
@@ -214,6 +247,7 @@ class Catalogue:
         raise IndexError(at)
 
 
+@lru_cache(maxsize=1 << 16)
 def shape_of(members: Family) -> Shape:
     """What a family looks like."""
     return _SHAPES.get(tuple((t.on.bit_count(), t.off.bit_count()) for t in members), Shape.DEEP)
@@ -247,7 +281,7 @@ def _section(shape: Shape, members: Ints, space: Space, clash: Bools, weight: fl
     idle = _idle(roles, members, space.requires, clash)
     members = members[~idle]
     guilty = [at for at, role in enumerate(roles) if role >= 0]
-    log_odds = np.log(space.odds)[members[:, guilty]].sum(axis=1)
+    log_odds = space.log_odds[members[:, guilty]].sum(axis=1)
     odds = np.exp(log_odds)
     with np.errstate(divide="ignore"):
         log_prior = log_odds + np.log(weight) - np.log(odds.sum() if len(odds) else 1.0)

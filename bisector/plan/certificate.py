@@ -6,11 +6,12 @@ set, the full recipe less one way of disarming every culprit, must have passed.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
 
-from bisector.plan.families import Family, Rules, bits, pack, unpack
+from bisector.plan.families import Family, Rules, bits, first_of_each, unpack
 from bisector.plan.space import Bools, Space
 
 MOST = 12
@@ -25,6 +26,7 @@ class Certificate:
     passes: Bools
 
 
+@lru_cache(maxsize=4096)
 def certificate(members: Family, space: Space) -> Certificate:
     """What must have been seen before a family is believed."""
     n = space.size
@@ -49,8 +51,7 @@ def _cuts(members: Family) -> Iterator[int]:
 
 
 def _distinct(rows: Bools) -> Bools:
-    seen = {pack(row): i for i, row in reversed(list(enumerate(rows)))}
-    return rows[sorted(seen.values())]
+    return rows[first_of_each(rows)]
 
 
 def _no_rows(n: int) -> Bools:

@@ -44,6 +44,17 @@ def family(terms: Iterable[Term]) -> Family:
     return tuple(sorted(kept, key=lambda t: (t.literals, t.off.bit_count(), t.on, t.off)))
 
 
+def shown(members: Family, full: int) -> Family:
+    """The culprits that break the recipe with everything in the bit mask `full` on.
+
+    A term that `full` rescues is dormant and left out. Of one that is not, the smallest part
+    that breaks by itself counts: in `i unless r, or i with j` the culprit is i.
+    """
+    awake = (t.on for t in members if not t.off & full)
+    cores = (min((u.on for u in members if u.on & ~on == 0), key=int.bit_count) for on in awake)
+    return family(Term(core) for core in cores)
+
+
 def literals(members: Family) -> int:
     """How many additions a family names, counted once per term."""
     return sum(term.literals for term in members)
@@ -78,49 +89,63 @@ def edits(members: Family, tools: Iterable[int]) -> Iterator[Family]:
 class Rules:
     """Families as arrays, for evaluation by matrix product.
 
-    `weights` has shape (families * width, n): +1 on a term's additions and -2n on its
+    `weights` has shape (terms, families, n): +1 on a term's additions and -2n on its
     rescuers, so that a row breaks a term exactly when their product reaches `needed`.
     """
 
     weights: NDArray[np.float32]
     needed: NDArray[np.float32]
-    width: int
+    """Shape (terms, families); infinite where a family has no such term."""
 
     @staticmethod
     def of(families: Sequence[Family], n: int) -> "Rules":
-        """The families as arrays; a term that is not there never breaks."""
-        width = max((len(f) for f in families), default=1) or 1
-        on = np.zeros((len(families) * width, n), dtype=np.bool_)
-        off = np.zeros_like(on)
-        real = np.zeros(len(families) * width, dtype=np.bool_)
-        slots = [(h * width + t, term) for h, f in enumerate(families) for t, term in enumerate(f)]
-        if slots:
-            at = np.array([slot for slot, _ in slots])
-            on[at] = unpack([term.on for _, term in slots], n)
-            off[at] = unpack([term.off for _, term in slots], n)
-            real[at] = True
-        return Rules.from_masks(on, off, real, width)
+        """The families as arrays."""
+        depth = max((len(f) for f in families), default=1) or 1
+        on, off = np.zeros((2, depth, len(families), n), dtype=np.bool_)
+        real = np.zeros((depth, len(families)), dtype=np.bool_)
+        for t in range(depth):
+            at = [h for h, f in enumerate(families) if len(f) > t]
+            on[t, at] = unpack([families[h][t].on for h in at], n)
+            off[t, at] = unpack([families[h][t].off for h in at], n)
+            real[t, at] = True
+        return Rules.from_masks(on, off, real)
 
     @staticmethod
-    def from_masks(on: Bools, off: Bools, real: Bools, width: int) -> "Rules":
-        """The same, from masks of shape (families * width, n)."""
-        n = on.shape[1]
-        weights = on.astype(np.float32) - np.float32(2 * n) * off.astype(np.float32)
-        needed = np.where(real, on.sum(axis=1), np.inf).astype(np.float32)
-        return Rules(weights, needed, width)
+    def from_masks(on: Bools, off: Bools, real: Bools) -> "Rules":
+        """The same from masks of shape (terms, families, n), `real` where there is a term."""
+        weights = on.astype(np.float32) - np.float32(2 * on.shape[2]) * off.astype(np.float32)
+        needed = np.where(real, on.sum(axis=2), np.inf).astype(np.float32)
+        return Rules(weights, needed)
 
     def breaks(self, rows: Bools) -> Bools:
         """Which rows each family says are broken, shape (rows, families)."""
-        hit = rows.astype(np.float32) @ self.weights.T >= self.needed
-        return np.asarray(
-            hit.reshape(len(rows), len(self.weights) // self.width, self.width).any(axis=2),
-            dtype=np.bool_,
+        x = rows.astype(np.float32)
+        broken = np.zeros((len(rows), self.needed.shape[1]), dtype=np.bool_)
+        for weights, needed in zip(self.weights, self.needed, strict=True):
+            broken |= x @ weights.T >= needed
+        return broken
+
+    def __add__(self, other: "Rules") -> "Rules":
+        depth = max(len(self.needed), len(other.needed))
+        one, two = self._deepened(depth), other._deepened(depth)
+        return Rules(
+            np.concatenate([one.weights, two.weights], axis=1),
+            np.concatenate([one.needed, two.needed], axis=1),
+        )
+
+    def _deepened(self, depth: int) -> "Rules":
+        more = ((0, depth - len(self.needed)), (0, 0))
+        return Rules(
+            np.pad(self.weights, (*more, (0, 0))),
+            np.pad(self.needed, more, constant_values=np.inf),
         )
 
 
 def unpack(masks: Sequence[int], n: int) -> Bools:
     """Bit masks as rows of booleans, shape (len, n)."""
     width = (n + 7) // 8
+    if not masks:
+        return np.zeros((0, n), dtype=np.bool_)
     raw = b"".join(mask.to_bytes(width, "little") for mask in masks)
     packed = np.frombuffer(raw, dtype=np.uint8).reshape(len(masks), width)
     bits = np.unpackbits(packed, axis=1, bitorder="little")[:, :n]
@@ -130,6 +155,14 @@ def unpack(masks: Sequence[int], n: int) -> Bools:
 def pack(row: Bools) -> int:
     """A row of booleans as a bit mask."""
     return int.from_bytes(np.packbits(row, bitorder="little").tobytes(), "little")
+
+
+def first_of_each(rows: Bools) -> list[int]:
+    """Where each distinct row is first seen, in order."""
+    seen: dict[bytes, int] = {}
+    for at, row in enumerate(np.packbits(rows, axis=1)):
+        seen.setdefault(row.tobytes(), at)
+    return list(seen.values())
 
 
 def named(members: Family, space: Space) -> tuple[frozenset[str], ...]:

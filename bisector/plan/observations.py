@@ -5,18 +5,16 @@ one that failed differently says that the arm cannot be judged, not who is guilt
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from bisector.model.experiment import Experiment
 from bisector.model.session import Judged, Session
-from bisector.model.trial import Arm, Purpose
-from bisector.model.verdict import Outcome, Signature, Symptom
+from bisector.model.trial import Arm
+from bisector.model.verdict import Outcome, Signature
 
 Subset = frozenset[str]
-
-TRAINS_BADLY = frozenset({Symptom.NOT_FINITE, Symptom.DIVERGED, Symptom.STUCK, Symptom.WORSE})
-"""One failure seen in different lights: an unstable run ends as any of these, by its seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +28,7 @@ class Run:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Observations:
     """The planner's evidence, in the order in which it came."""
 
@@ -44,8 +42,11 @@ class Observations:
 
     def count(self, subset: Subset) -> tuple[int, int]:
         """How often `subset` has failed, and how often it has passed."""
-        failed = [run.failed for run in self.runs if run.subset == subset]
-        return sum(failed), len(failed) - sum(failed)
+        return self._tally[subset, True], self._tally[subset, False]
+
+    @cached_property
+    def _tally(self) -> Mapping[tuple[Subset, bool], int]:
+        return Counter((run.subset, run.failed) for run in self.runs)
 
 
 def observe(session: Session) -> Observations:
@@ -75,20 +76,11 @@ def failure(experiment: Experiment, judged: Iterable[Judged]) -> Signature | Non
     seen = [
         e.verdict.signature
         for e in judged
-        if (e.trial.arm == full or e.trial.purpose is Purpose.REPRODUCE)
-        and e.verdict.outcome is Outcome.BROKEN
-        and e.verdict.signature
+        if e.trial.arm == full and e.verdict.outcome is Outcome.BROKEN and e.verdict.signature
     ]
     if not seen:
         return None
-    votes = Counter(_family(s) for s in seen)
-    winner = max(votes, key=lambda family: votes[family])
-    return next(s for s in seen if _family(s) == winner)
-
-
-def same_failure(one: Signature | None, other: Signature | None) -> bool:
-    """Whether two broken runs broke alike; a run with no signature is given the doubt."""
-    return one is None or other is None or _family(one) == _family(other)
+    return max(seen, key=lambda s: sum(s.like(other) for other in seen))
 
 
 def dormant(seen: Observations, culprits: Iterable[Subset]) -> frozenset[str]:
@@ -103,16 +95,10 @@ def _rescued(seen: Observations, culprit: Subset) -> bool:
 
 def _resolve(event: Judged, wanted: Signature | None) -> Outcome:
     verdict = event.verdict
-    if verdict.outcome is Outcome.BROKEN and not same_failure(verdict.signature, wanted):
-        return Outcome.UNRESOLVED
+    if verdict.outcome is Outcome.BROKEN and verdict.signature and wanted:
+        return Outcome.BROKEN if verdict.signature.like(wanted) else Outcome.UNRESOLVED
     return verdict.outcome
 
 
 def _run(event: Judged, *, failed: bool) -> Run:
     return Run(event.trial.arm.additions, failed, event.verdict.score, event.seconds)
-
-
-def _family(signature: Signature) -> tuple[str, str]:
-    if signature.symptom in TRAINS_BADLY:
-        return "trains badly", ""
-    return signature.symptom, signature.detail

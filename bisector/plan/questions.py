@@ -4,18 +4,17 @@ A batch is chosen one set at a time, each for what it adds to the others in the 
 and to what is training already, so that parallel workers never run near-twins.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bisector.plan.belief import Belief
 from bisector.plan.certificate import certificate
-from bisector.plan.cumulative import uniforms
-from bisector.plan.families import pack
+from bisector.plan.families import first_of_each
+from bisector.plan.likelihood import Floats
 from bisector.plan.space import Bools, Space
-
-Floats = NDArray[np.float64]
 
 RANDOM = 160
 """Random sets among the candidates."""
@@ -25,29 +24,13 @@ FLIPPED, FLIP_ROUNDS = 4, 3
 """Candidates improved by single changes, and how often."""
 SCENES = 64
 """Joint outcomes of earlier picks that are told apart."""
+FRONT = 24
+"""Families for which the last step, from likely to sure, is counted in."""
+SAVED = 0.5
+"""Share of a run's cost that is saved if the certificate would ask for it anyway."""
 
-
-@dataclass(frozen=True)
-class Scenes:
-    """Joint outcomes of the sets already picked: how the belief would stand after each."""
-
-    weights: Floats
-    """Unnormalised posteriors, shape (scenes, explanations); all sum to one minus chance."""
-
-    @staticmethod
-    def now(belief: Belief) -> "Scenes":
-        """Nothing is picked yet."""
-        return Scenes(belief.weights[None])
-
-    def after(self, fails: Floats) -> "Scenes":
-        """Once a set is picked that fails with `fails` per explanation."""
-        split = np.concatenate([self.weights * fails, self.weights * (1 - fails)])
-        if len(split) > SCENES:
-            mass = split.sum(axis=1)
-            steps = (np.arange(SCENES) + 0.5) * (mass.sum() / SCENES)
-            drawn = np.minimum(np.searchsorted(np.cumsum(mass), steps), len(mass) - 1)
-            split = split[drawn] * (mass.sum() / SCENES / mass[drawn])[:, None]
-        return Scenes(split)
+Cost = Callable[[Bools, Floats], Floats]
+"""Expected cost of rows (rows, n) that fail with given chances (rows,)."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +42,79 @@ class Question:
     """Expected information about the explanation."""
 
 
-def candidates(belief: Belief, seed: tuple[int, ...]) -> Bools:
-    """Trainable rows worth weighing, distinct; shape (any, n)."""
+@dataclass(frozen=True)
+class Terms:
+    """What a question is weighed by, beside its information."""
+
+    cost: Cost
+    needed: Mapping[bytes, float] = field(default_factory=dict)
+    """Packed rows of certificates not yet complete, and the chance that each is asked for."""
+
+    def worth(self, rows: Bools, fails: Floats, gain: Floats) -> Floats:
+        """Information per expected cost, rounded so that ties are ties everywhere; (rows,)."""
+        packed = np.packbits(rows, axis=1)
+        saved = np.array([self.needed.get(row.tobytes(), 0.0) for row in packed])
+        return np.round(gain / (self.cost(rows, fails) * (1 - SAVED * saved)), 9)
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """Joint outcomes of the sets already picked: how the belief would stand after each.
+
+    Unnormalised posteriors of the families and, last, of harm that adds up; shape
+    (scenes, families + 1).
+    """
+
+    weights: Floats
+
+    @staticmethod
+    def now(belief: Belief) -> "Scenes":
+        """Nothing is picked yet."""
+        weights = np.append(belief.weights, belief.cumulative)
+        return Scenes((weights / weights.sum())[None])
+
+    def after(self, fails: Floats) -> "Scenes":
+        """Once a set is picked that fails with chance `fails` by explanation."""
+        split = np.concatenate([self.weights * fails, self.weights * (1 - fails)])
+        if len(split) > SCENES:
+            mass = split.sum(axis=1)
+            share = mass.sum() / SCENES
+            steps = (np.arange(SCENES) + 0.5) * share
+            drawn = np.minimum(np.searchsorted(np.cumsum(mass), steps), len(mass) - 1)
+            split = split[drawn] * (share / mass[drawn])[:, None]
+        return Scenes(split)
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What each of some rows is expected to do and to tell; arrays of shape (rows,)."""
+
+    fails: Floats
+    gain: Floats
+    """Expected bits about the explanation."""
+
+
+def pick(
+    belief: Belief, terms: Terms, pending: Bools, slots: int, pool: Bools
+) -> tuple[Question, ...]:
+    """Up to `slots` rows to train, each the best given those before it and `pending`."""
+    scenes = Scenes.now(belief)
+    for row in pending:
+        scenes = scenes.after(_chances(belief, row[None])[0][0])
+    chosen: list[Question] = []
+    for _ in range(slots):
+        question = _best(belief, terms, scenes, pool)
+        chosen.append(question)
+        scenes = scenes.after(_chances(belief, question.row[None])[0][0])
+    return tuple(chosen)
+
+
+def candidates(belief: Belief, uniform: NDArray[np.float64]) -> Bools:
+    """Trainable rows worth weighing, distinct; from random numbers of shape (any, n + 1)."""
     space = belief.space
-    n = space.size
-    u = uniforms(*seed, count=RANDOM * (n + 1)).reshape(RANDOM, n + 1)
-    rows = [u[:, :n] < u[:, n:] * 0.9 + 0.05, np.eye(n, dtype=np.bool_)]
-    rows.append(space.full & ~np.eye(n, dtype=np.bool_))
+    eye = np.eye(space.size, dtype=np.bool_)
+    density = 0.05 + 0.9 * uniform[:, -1:]
+    rows = [uniform[:, :-1] < density, eye, space.full & ~eye]
     for members, _ in belief.ranked[:LEADERS]:
         proof = certificate(members, space)
         rows += [proof.fails, proof.passes]
@@ -75,80 +124,70 @@ def candidates(belief: Belief, seed: tuple[int, ...]) -> Bools:
 def distinct(space: Space, rows: Bools) -> Bools:
     """The rows made trainable, without repeats, in order of first appearance."""
     rows = space.repair(rows)
-    rows = rows[space.admits(rows)]
-    seen: dict[int, int] = {}
-    for at, row in enumerate(rows):
-        seen.setdefault(pack(row), at)
-    return rows[list(seen.values())]
+    return rows[first_of_each(rows)]
 
 
-def information(belief: Belief, scenes: Scenes, rows: Bools) -> Floats:
-    """Expected bits that each row's outcome tells, given the scenes; shape (rows,)."""
-    broken = belief.breaks(rows).astype(np.float64)
+def outlook(belief: Belief, scenes: Scenes, rows: Bools) -> Outlook:
+    """What each row would do and tell, given the scenes."""
+    chances, noise = _chances(belief, rows)
+    mass = scenes.weights.sum(axis=1)
+    fails = scenes.weights @ chances.T
+    told = mass @ entropy(fails / mass[:, None]) - scenes.weights.sum(axis=0) @ noise.T
+    if len(mass) == 1:
+        told += _last_step(scenes.weights[0], chances, fails[0])
+    return Outlook(fails.sum(axis=0), told)
+
+
+def _best(belief: Belief, terms: Terms, scenes: Scenes, pool: Bools) -> Question:
+    eye = np.eye(belief.space.size, dtype=np.bool_)
+    seen = outlook(belief, scenes, pool)
+    gains, worth = seen.gain, terms.worth(pool, seen.fails, seen.gain)
+    for _ in range(FLIP_ROUNDS):
+        top = pool[np.argsort(-worth, kind="stable")[:FLIPPED]]
+        flips = distinct(belief.space, (top[:, None, :] ^ eye).reshape(-1, len(eye)))
+        seen = outlook(belief, scenes, flips)
+        better = terms.worth(flips, seen.fails, seen.gain)
+        if better.max() <= worth.max():
+            break
+        pool, gains = np.concatenate([pool, flips]), np.concatenate([gains, seen.gain])
+        worth = np.concatenate([worth, better])
+    at = int(np.argmax(worth))
+    return Question(pool[at], float(gains[at]))
+
+
+def _chances(belief: Belief, rows: Bools) -> tuple[Floats, Floats]:
+    """The chance that each row fails, by explanation, and its entropy; (rows, families + 1)."""
     high, low = belief.rates
-    w = scenes.weights
-    mass = w.sum(axis=1)
-    fails = (w @ low)[:, None] + (w * (high - low)) @ broken.T
-    noise = (w @ entropy(low))[:, None] + (w * (entropy(high) - entropy(low))) @ broken.T
-    gain = mass[:, None] * entropy(fails / mass[:, None]) - noise
-    return np.asarray(gain.sum(axis=0), dtype=np.float64)
+    broken = belief.rules.breaks(rows)
+    crossed = belief.size_fails[rows.sum(axis=1)][:, None]
+    fails = np.concatenate([np.where(broken, high, low), crossed], axis=1)
+    noise = np.concatenate(
+        [np.where(broken, entropy(high), entropy(low)), entropy(crossed)], axis=1
+    )
+    return fails, noise
+
+
+def _last_step(weights: Floats, chances: Floats, fails: Floats) -> Floats:
+    """What makes the information of a row its extrinsic Jensen-Shannon divergence.
+
+    For each leading explanation: how much further its outcomes are from those of all
+    others together than from those of all, itself included. Information alone is slow
+    to go from likely to sure (Naghshvar, Javidi and Wigger, 2015).
+    """
+    front = np.argsort(-np.round(weights, 9), kind="stable")[:FRONT]
+    own, share, mean = chances[:, front], weights[front], fails[:, None]
+    others = (mean - share * own) / (1 - share + 1e-12)
+    steps = share * (_divergence(own, others) - _divergence(own, mean))
+    return np.asarray(steps.sum(axis=1), dtype=np.float64)
+
+
+def _divergence(p: Floats, q: Floats) -> Floats:
+    """Kullback-Leibler, between two coins, in bits."""
+    q = np.clip(q, 1e-9, 1 - 1e-9)
+    return np.asarray(p * np.log2(p / q) + (1 - p) * np.log2((1 - p) / (1 - q)))
 
 
 def entropy(p: Floats) -> Floats:
     """Of a coin, in bits."""
     q = np.clip(p, 1e-12, 1 - 1e-12)
     return np.asarray(-(q * np.log2(q) + (1 - q) * np.log2(1 - q)), dtype=np.float64)
-
-
-def pick(
-    belief: Belief, worth: "Worth", pending: Bools, slots: int, seed: tuple[int, ...]
-) -> list[Question]:
-    """Up to `slots` rows to train, each the best given the others and `pending`."""
-    scenes = Scenes.now(belief)
-    for row in pending:
-        scenes = scenes.after(_fails(belief, row))
-    pool = candidates(belief, seed)
-    chosen: list[Question] = []
-    for _ in range(slots):
-        row, value = _best(belief, worth, scenes, pool)
-        chosen.append(Question(row, value))
-        scenes = scenes.after(_fails(belief, row))
-    return chosen
-
-
-@dataclass(frozen=True)
-class Worth:
-    """What turns information into preference: costs, and runs that will be needed anyway."""
-
-    bonus: tuple[tuple[int, float], ...] = ()
-    """Packed rows of certificates not yet complete, and the probability that each is needed."""
-    share: float = 0.5
-
-    def of(self, rows: Bools, gain: Floats) -> Floats:
-        """Information per expected cost; shape (rows,)."""
-        bonus = dict(self.bonus)
-        needed = np.array([bonus.get(pack(row), 0.0) for row in rows]) if bonus else 0.0
-        return np.round(gain / (1 - self.share * needed), 9)
-
-
-def _best(belief: Belief, worth: Worth, scenes: Scenes, pool: Bools) -> tuple[Bools, float]:
-    n = belief.space.size
-    gains = information(belief, scenes, pool)
-    values = worth.of(pool, gains)
-    for _ in range(FLIP_ROUNDS):
-        top = pool[np.argsort(-values, kind="stable")[:FLIPPED]]
-        flips = (top[:, None, :] ^ np.eye(n, dtype=np.bool_)).reshape(-1, n)
-        flips = distinct(belief.space, flips)
-        more = information(belief, scenes, flips)
-        better = worth.of(flips, more)
-        if better.max() <= values.max():
-            break
-        pool, gains = np.concatenate([pool, flips]), np.concatenate([gains, more])
-        values = np.concatenate([values, better])
-    at = int(np.argmax(values))
-    return pool[at], float(gains[at])
-
-
-def _fails(belief: Belief, row: Bools) -> Floats:
-    high, low = belief.rates
-    return np.where(belief.breaks(row[None])[0], high, low)

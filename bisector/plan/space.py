@@ -55,14 +55,14 @@ class Space:
         return np.asarray(self.repair(full)[0], dtype=np.bool_)
 
     @cached_property
-    def odds(self) -> NDArray[np.float64]:
-        """Each addition's prior odds of guilt, shape (n,), with mean 1."""
+    def log_odds(self) -> NDArray[np.float64]:
+        """Log of each addition's prior odds of guilt, over their mean; shape (n,)."""
         prior = {
             a.name: KIND_PRIOR[a.kind] if a.prior is None else a.prior for a in self._additions
         }
         p = np.clip([prior[name] for name in self.names], 1e-4, 1 - 1e-4)
         odds = p / (1 - p)
-        return np.asarray(odds / odds.mean(), dtype=np.float64)
+        return np.asarray(np.log(odds / odds.mean()), dtype=np.float64)
 
     @cached_property
     def requires(self) -> Bools:
