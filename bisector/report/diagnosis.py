@@ -18,17 +18,20 @@ def suspected(diagnosis: Diagnosis) -> bool:
 def lines(diagnosis: Diagnosis) -> Iterator[str]:
     """The findings first to last, then what could not be looked at."""
     looked = len(diagnosis.silent) + len(diagnosis.findings)
-    total = looked + len(diagnosis.unlooked)
-    found = count(len(diagnosis.findings), "finding")
-    yield f"{looked} of {count(total, 'check')} looked: {found if diagnosis.findings else 'nothing found'}."
+    total = count(looked + len(diagnosis.unlooked), "check")
+    found = count(len(diagnosis.findings), "finding") if diagnosis.findings else "nothing found"
+    yield f"{looked} of {total} looked: {found}." if looked else f"None of {total} could look."
     for place, finding in enumerate(diagnosis.findings, 1):
         yield ""
         yield from _of(finding, place)
     if diagnosis.unlooked:
         yield ""
         yield "Could not look:"
+        alike: dict[str, list[str]] = {}
         for u in diagnosis.unlooked:
-            yield f"  {u.check:<5} {u.title}: {clean(u.because)}"
+            alike.setdefault(u.because, []).append(u.check)
+        for because, ids in alike.items():
+            yield f"  {', '.join(ids)}: {clean(because)}"
 
 
 def _of(finding: Finding, place: int) -> Iterator[str]:

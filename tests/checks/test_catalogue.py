@@ -14,6 +14,7 @@ from bisector.checks.catalogue import CATALOGUE
 from bisector.checks.check import FAMILIES, PARTS_OF_A_PAGE, Check
 from bisector.checks.reasons import REASONS
 from bisector.diagnose import Terms, diagnose
+from bisector.report.diagnosis import lines
 from bisector.train.inspection import FAMILIES as MEASURED
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +63,19 @@ def test_a_threshold_can_be_moved_and_the_finding_says_which() -> None:
     assert diagnose(CATALOGUE, UNBALANCED, {}, lenient).findings == ()
     off = Terms(off=frozenset({"R08"}))
     assert diagnose(CATALOGUE, UNBALANCED, {}, off).findings == ()
+
+
+def test_a_finding_is_told_with_its_threshold_and_what_could_not_be_looked_at() -> None:
+    told = list(lines(diagnose(CATALOGUE, UNBALANCED, {"inputs": "no shape"}, Terms())))
+    assert told[0] == f"1 of {len(CATALOGUE)} checks looked: 1 finding."
+    assert told[2] == "1. R08 unbalanced classes (warning, data)"
+    assert any("checks.thresholds.R08.ratio=10 (" in line for line in told)
+    assert any(line.endswith("needs the samples' inputs (no shape)") for line in told)
+
+
+def test_where_nobody_could_look_nothing_is_called_well() -> None:
+    (first, *_) = lines(diagnose(CATALOGUE, {}, {}, Terms()))
+    assert first == f"None of {len(CATALOGUE)} checks could look."
 
 
 def test_explain_lists_all_reasons_and_says_which_are_not_looked_at() -> None:
