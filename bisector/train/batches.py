@@ -4,7 +4,7 @@ The training set is an endless stream of batches, so that a run which goes on fr
 checkpoint needs to know one number, and loader workers are started once, not per epoch.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from itertools import count
 from typing import Any
 
@@ -62,6 +62,11 @@ def training_batches(dataset: Dataset[Any], order: Shuffled, *, workers: int) ->
         worker_init_fn=seed_loader_worker,
         pin_memory=torch.cuda.is_available(),
     )
+
+
+def samples_in(dataset: Dataset[Any]) -> int:
+    """How many samples a dataset holds; 0 if it does not know."""
+    return len(dataset) if isinstance(dataset, Sized) else 0
 
 
 def evaluation_batches(dataset: Dataset[Any], batch_size: int) -> DataLoader[Batch]:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
-from bisector.train.batches import Batch, evaluation_batches, training_batches
+from bisector.train.batches import Batch, evaluation_batches, samples_in, training_batches
 from bisector.train.parts import Parts, build
 from bisector.train.run import Run
 from bisector.train.seeding import global_state, restore_global_state
@@ -45,6 +45,7 @@ class Training:
         evaluate_every = settings.eval_every or parts.order.per_epoch
         self.run.facts(
             planned_steps=parts.planned,
+            n_val=samples_in(parts.data.val),
             parameters=sum(p.numel() for p in parts.model.parameters()),
         )
         parts.model.train()
