@@ -15,8 +15,9 @@ from bisector.model.session import Ruling, Session, Suspect
 from bisector.plan.belief import Belief, Prior, believe
 from bisector.plan.catalogue import PRIOR
 from bisector.plan.certificate import Certificate, certificate
+from bisector.plan.cost import expected_cost, resolvable
 from bisector.plan.families import named, pack
-from bisector.plan.likelihood import Floats, PassFail, Slip
+from bisector.plan.likelihood import PassFail, Slip
 from bisector.plan.observations import Observations, observe
 from bisector.plan.questions import LEADERS, RANDOM, Terms, candidates, pick
 from bisector.plan.space import Bools, Space
@@ -78,10 +79,12 @@ class AdaptivePlanner:
             return tuple(space.decode(r) for r in rows[:slots])
         seed = (session.experiment.seed, len(seen.runs), len(seen.pending), space.size)
         uniform = uniforms(seed, RANDOM * (space.size + 1)).reshape(RANDOM, -1)
-        terms = Terms(_every_run_alike, _needed(belief, seen))
+        chance = resolvable(seen, space)
+        terms = Terms(expected_cost(seen, space, chance), _needed(belief, seen))
         pending = space.encode(seen.pending)
         questions = pick(belief, terms, pending, slots, candidates(belief, uniform))
-        asked = tuple(space.decode(q.row) for q in questions if q.bits >= LEAST_BITS)
+        worth = [q.row for q in questions if q.bits * chance(q.row[None])[0] >= LEAST_BITS]
+        asked = tuple(map(space.decode, worth))
         if not asked and not seen.pending:
             return _give_up(belief, "nothing more can be learned")
         return asked
@@ -109,8 +112,10 @@ def _needed(belief: Belief, seen: Observations) -> dict[bytes, float]:
 
 
 def _missing(proof: Certificate, space: Space, seen: Observations) -> list[Bools]:
+    """The rows of a certificate that were not seen yet, but for those that cannot be judged."""
     fails = [r for r in proof.fails if not seen.count(space.decode(r))[0]]
-    return fails + [r for r in proof.passes if not seen.count(space.decode(r))[1]]
+    rows = fails + [r for r in proof.passes if not seen.count(space.decode(r))[1]]
+    return [r for r in rows if space.decode(r) not in seen.unresolved]
 
 
 def _accuse(experiment: Experiment, belief: Belief, seen: Observations) -> Accusation | None:
@@ -137,7 +142,3 @@ def _suspects(belief: Belief) -> tuple[Suspect, ...]:
     found = [Suspect(named(f, belief.space), p) for f, p in belief.ranked]
     found.append(Suspect((), belief.cumulative, cumulative=True))
     return tuple(sorted(found, key=lambda s: -s.probability))
-
-
-def _every_run_alike(rows: Bools, fails: Floats) -> Floats:
-    return np.ones(len(rows))

@@ -4,6 +4,8 @@ Bigger models take longer, broken runs end early, and a run that cannot be judge
 costs as much as any and tells nothing.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from bisector.plan.likelihood import Floats
@@ -14,24 +16,35 @@ from bisector.plan.space import Bools, Space
 
 RIDGE = 4.0
 """Runs that an addition must be seen in before half of its apparent cost is believed."""
-LOST_BEFORE = 0.02
+LOST_BEFORE = 1e-6
 """Chance that a set can be judged which could not be before."""
 
+Chance = Callable[[Bools], Floats]
+"""From rows, shape (rows, n), to a chance for each."""
 
-def expected_cost(seen: Observations, space: Space) -> Cost:
-    """Seconds per run that can be judged, relative to the baseline's, as a function of rows."""
-    dearer, ending = _learned(seen, space)
+
+def resolvable(seen: Observations, space: Space) -> Chance:
+    """The chance that a set can be judged at all, as a function of rows."""
     lost = space.encode(seen.unresolved)
     belief = obstacles(space.encode(run.subset for run in seen.runs), lost)
     known = {row.tobytes() for row in np.packbits(lost, axis=1)}
 
+    def chance(rows: Bools) -> Floats:
+        if belief is None:
+            return np.ones(len(rows))
+        again = [row.tobytes() in known for row in np.packbits(rows, axis=1)]
+        return np.where(again, LOST_BEFORE, belief.resolvable(rows))
+
+    return chance
+
+
+def expected_cost(seen: Observations, space: Space, chance: Chance) -> Cost:
+    """Seconds per run that can be judged, relative to the mean run, as a function of rows."""
+    dearer, ending = _learned(seen, space)
+
     def cost(rows: Bools, fails: Floats) -> Floats:
         seconds = np.exp(rows @ dearer) * (1 - fails + fails * ending)
-        if belief is None:
-            return np.asarray(seconds, dtype=np.float64)
-        chance = belief.resolvable(rows)
-        again = [row.tobytes() in known for row in np.packbits(rows, axis=1)]
-        return np.asarray(seconds / np.where(again, LOST_BEFORE, chance), dtype=np.float64)
+        return np.asarray(seconds / chance(rows), dtype=np.float64)
 
     return cost
 

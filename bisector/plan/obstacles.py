@@ -16,7 +16,7 @@ from bisector.plan.space import Bools
 
 Floats = NDArray[np.float64]
 
-SURE = 0.98
+SURE = 0.9999
 """Largest probability that one obstacle can earn: others are always possible."""
 WEIGHT = 10.0
 """How much likelier an obstacle becomes with every further set that it explains."""

@@ -13,8 +13,9 @@ from scipy.special import betaln
 from bisector.model.experiment import Experiment
 from bisector.model.session import Accused, Judged, Session
 from bisector.model.trial import Arm, Purpose
-from bisector.model.verdict import Outcome
-from bisector.plan.asks import Want, broken_share, seeds_used
+from bisector.model.verdict import Outcome, Signature
+from bisector.plan.asks import Want, broken_share, missing, pending, seeds_used
+from bisector.plan.observations import failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,11 @@ class Proof:
     """Whether an accusation has been borne out, and what speaks against it."""
 
     complete: bool
-    """Every clause has been judged at least once."""
+    """Every clause has been judged at least once, or is known not to be judgeable."""
     against: tuple[str, ...]
-    """The clauses that came out the other way."""
+    """The clauses that came out otherwise."""
+    unjudged: tuple[str, ...] = ()
+    """The clauses that no run could judge: they crash in another way, or say so themselves."""
 
 
 def clauses(session: Session, accused: Accused) -> tuple[Clause, ...]:
@@ -58,10 +61,23 @@ def clauses(session: Session, accused: Accused) -> tuple[Clause, ...]:
 
 
 def proof(session: Session, accused: Accused) -> Proof:
-    """What the runs so far say of an accusation."""
-    judged = [(c, session.runs(c.want.arm)) for c in clauses(session, accused)]
+    """What the runs so far say of an accusation; failures of another kind say nothing."""
+    wanted = failure(session.experiment, session.judged)
+    judged = [(c, _telling(session.runs(c.want.arm), wanted)) for c in clauses(session, accused)]
     against = [c.says for c, runs in judged if runs and _speaks_against(runs, c.expected)]
-    return Proof(all(runs for _, runs in judged), tuple(against))
+    open_ = [c for c, runs in judged if not runs and _may_be_judged(session, c)]
+    unjudged = [c.says for c, runs in judged if not runs and c not in open_]
+    return Proof(not open_, tuple(against), tuple(unjudged))
+
+
+def _telling(runs: tuple[Judged, ...], wanted: Signature | None) -> tuple[Judged, ...]:
+    """The runs that trained, or failed in the way that is searched for."""
+    seen = ((e, e.verdict.signature) for e in runs)
+    return tuple(e for e, s in seen if s is None or wanted is None or s.like(wanted))
+
+
+def _may_be_judged(session: Session, clause: Clause) -> bool:
+    return bool(missing(session, [clause.want])) or pending(session, [clause.want])
 
 
 def _speaks_against(runs: tuple[Judged, ...], expected: Outcome) -> bool:

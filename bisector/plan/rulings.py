@@ -138,7 +138,8 @@ def rule(
         ruling = Ruling.INCONCLUSIVE
     else:
         now_and_then = "".join(f"; {said}" for said in intermittent(session, suspect))
-        because = f"{accused.because}; confirmed on fresh seeds{now_and_then}"
+        lost = "".join(f"; {said} could not be judged" for said in proof.unjudged)
+        because = f"{accused.because}; confirmed on fresh seeds{lost}{now_and_then}"
         ruling = _class(suspect, lr)
     return Concluded(ruling, suspect.culprits, probability, because, ranked=ranked, lr=lr)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from bisector.model.experiment import Addition, Experiment
-from bisector.plan.cost import expected_cost
+from bisector.plan.cost import expected_cost, resolvable
 from bisector.plan.observations import Observations, Run
 from bisector.plan.space import Space
 
@@ -20,7 +20,7 @@ def of(
         tuple(map(frozenset, lost)),
     )
     rows = SPACE.encode(map(frozenset, subsets))
-    return expected_cost(seen, SPACE)(rows, np.zeros(len(rows)))
+    return expected_cost(seen, SPACE, resolvable(seen, SPACE))(rows, np.zeros(len(rows)))
 
 
 def test_runs_that_take_the_same_time_cost_the_same() -> None:
@@ -40,7 +40,7 @@ def test_a_run_likely_to_break_is_cheaper_where_broken_runs_end_early() -> None:
     runs = [("", False, 4.0), ("b", False, 4.0), ("c", False, 4.0)] * 4
     runs += [("a", True, 1.0), ("b", True, 1.0), ("c", True, 1.0)] * 4
     seen = Observations(tuple(Run(frozenset(s), f, None, t) for s, f, t in runs))
-    cost = expected_cost(seen, SPACE)
+    cost = expected_cost(seen, SPACE, resolvable(seen, SPACE))
     rows = SPACE.encode([frozenset("b")] * 2)
     passing, failing = cost(rows, np.array([0.0, 1.0]))
     assert failing < 0.6 * passing

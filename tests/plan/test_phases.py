@@ -49,6 +49,7 @@ def play(
     breaks: Breaks,
     slots: int = 2,
     lose: Callable[[Trial], bool] = lambda t: False,
+    judge: Callable[[Trial], Verdict] | None = None,
 ) -> Session:
     """Run a search against an oracle that knows the truth; trials end in the order they began."""
     phases = (reproduce, isolate(planner), confirm, sweep_lr, conclude(planner))
@@ -67,6 +68,8 @@ def play(
             if lose(trial) and key not in lost:
                 lost.add(key)
                 verdict = LOST
+            elif judge:
+                verdict = judge(trial)
             else:
                 verdict = BROKEN if breaks(trial) else HEALTHY
             session = session.add(Judged(trial, verdict, 1.0))
@@ -178,6 +181,39 @@ def test_a_baseline_that_fails_once_in_many_is_only_looked_at_longer() -> None:
     )
     assert len(session.of(Purpose.BASELINE)) == 6
     assert end(session).culprits == (frozenset({"a1"}),)
+
+
+CRASH = Verdict(Outcome.BROKEN, 1.0, Signature(Symptom.CRASH, "KeyError in model.py:build"))
+
+
+def crashing(needy: str) -> Callable[[Trial], Verdict]:
+    """a2 breaks training; `needy` crashes without a5, which nobody has declared."""
+
+    def verdict(trial: Trial) -> Verdict:
+        on = trial.arm.additions
+        if needy in on and "a5" not in on:
+            return CRASH
+        return BROKEN if "a2" in on else HEALTHY
+
+    return verdict
+
+
+def test_an_innocent_addition_that_crashes_without_another_is_neither_blamed_nor_in_the_way() -> None:
+    session = play(experiment(8, LR), AdaptivePlanner(), having("a2"), judge=crashing("a4"))
+    assert end(session).culprits == (frozenset({"a2"}),)
+    assert sum(e.verdict == CRASH for e in session.judged) <= 6
+    assert session.spent <= 30
+
+
+def test_a_culprit_that_crashes_alone_ends_the_search_with_what_cannot_be_told_apart() -> None:
+    session = play(experiment(8, LR), AdaptivePlanner(), having("a2"), judge=crashing("a2"))
+    found = end(session)
+    assert all("a2" in c for c in found.culprits)
+    assert {s.culprits for s in found.ranked[:2]} == {
+        (frozenset({"a2"}),),
+        (frozenset({"a2", "a5"}),),
+    }
+    assert session.spent <= 40
 
 
 def test_lost_runs_are_tried_again_on_the_same_seed_and_change_no_verdict() -> None:
