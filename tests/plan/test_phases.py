@@ -198,7 +198,9 @@ def crashing(needy: str) -> Callable[[Trial], Verdict]:
     return verdict
 
 
-def test_an_innocent_addition_that_crashes_without_another_is_neither_blamed_nor_in_the_way() -> None:
+def test_an_innocent_addition_that_crashes_without_another_is_neither_blamed_nor_in_the_way() -> (
+    None
+):
     session = play(experiment(8, LR), AdaptivePlanner(), having("a2"), judge=crashing("a4"))
     assert end(session).culprits == (frozenset({"a2"}),)
     assert sum(e.verdict == CRASH for e in session.judged) <= 6
