@@ -6,7 +6,7 @@ nothing is run twice, whoever asks.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import chain, count
 
 from bisector.model.session import Judged, Session
 from bisector.model.trial import Arm, Purpose, Trial
@@ -56,14 +56,19 @@ def missing(session: Session, wants: Iterable[Want]) -> tuple[Trial, ...]:
 def numbered(
     session: Session, sets: Sequence[frozenset[str]], purpose: Purpose
 ) -> tuple[Trial, ...]:
-    """Sets of additions as trials, each on the next seed that its arm has not had."""
+    """Sets of additions as trials, each on the next seed that its arm has not had.
+
+    Where the failure shows on some seeds only, those on which everything on failed
+    come first: on the others a culprit would look innocent.
+    """
     first = len(session.launched)
+    telling = _telling_seeds(session)
     taken: set[tuple[Arm, int]] = set()
     for subset in sets:
         arm = Arm(subset)
         free = (
             (arm, seed)
-            for seed in count(session.experiment.seed)
+            for seed in chain(telling, count(session.experiment.seed))
             if (arm, seed) not in taken and seat(session, arm, seed).attempts == 0
         )
         taken.add(next(free))
@@ -73,6 +78,14 @@ def numbered(
             sorted(taken, key=lambda t: (sets.index(t[0].additions), t[1]))
         )
     )
+
+
+def _telling_seeds(session: Session) -> tuple[int, ...]:
+    """The seeds on which everything on broke, if it trained on others; else none."""
+    runs = session.runs(Arm(session.experiment.full))
+    if not 0 < broken_share(runs) < 1:
+        return ()
+    return tuple(e.trial.seed for e in runs if e.verdict.outcome is Outcome.BROKEN)
 
 
 def again(session: Session, purpose: Purpose) -> tuple[Trial, ...]:

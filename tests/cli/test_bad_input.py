@@ -73,7 +73,7 @@ COMMAND_LINES = {
         "has no Adaptive",
         "AdaptivePlanner?",
     ),
-    "planner's setting": (["conf=x", "+planner.bonus=1"], "`planner` cannot be made", "evidence"),
+    "planner's setting": (["conf=x", "+planner.bonus=1"], "`planner` cannot be made", "false_fail"),
     "port without protocol": (
         ["conf=x", "mlflow.enabled=true", "mlflow.tracking_uri=localhost:5000"],
         "localhost:5000",
