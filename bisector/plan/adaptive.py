@@ -17,7 +17,8 @@ from bisector.plan.catalogue import PRIOR
 from bisector.plan.certificate import Certificate, certificate
 from bisector.plan.cost import expected_cost, resolvable
 from bisector.plan.families import named, pack
-from bisector.plan.likelihood import PassFail, Slip
+from bisector.plan.likelihood import Likelihood, PassFail, Slip
+from bisector.plan.metric import by_metric
 from bisector.plan.observations import Observations, observe
 from bisector.plan.questions import LEADERS, RANDOM, Terms, candidates, pick
 from bisector.plan.space import Bools, Space
@@ -34,6 +35,8 @@ MISFIT = 0.9
 class AdaptivePlanner:
     """Chooses sets by expected information per cost, and accuses at the confidence asked."""
 
+    evidence: str = "auto"
+    """`pass-fail`, `metric`, or `auto`: the metric where it tells more."""
     false_fail: tuple[float, float] = (2.0, 38.0)
     """Beta prior of the chance that a healthy arm's run fails: (fails, passes)."""
     false_pass: tuple[float, float] = (2.0, 18.0)
@@ -63,7 +66,7 @@ class AdaptivePlanner:
         prior = tuple(sorted({**PRIOR, **self.prior}.items()))
         (a1, a0), (b1, b0) = self.false_fail, self.false_pass
         slip = Slip((a1, a0), (b1, b0), self.flaky)
-        return _believe(experiment, seen, slip, prior)
+        return _believe(experiment, seen, (self.evidence, slip, prior))
 
     def _ask(
         self, session: Session, belief: Belief, seen: Observations, slots: int
@@ -91,10 +94,14 @@ class AdaptivePlanner:
 
 
 @lru_cache(maxsize=4)
-def _believe(experiment: Experiment, seen: Observations, slip: Slip, prior: Prior) -> Belief:
+def _believe(experiment: Experiment, seen: Observations, means: tuple[str, Slip, Prior]) -> Belief:
+    evidence, slip, prior = means
     space = _space(experiment)
     rows = space.encode(run.subset for run in seen.runs)
-    return believe(space, rows, PassFail.of(seen.runs, slip), prior)
+    likelihood: Likelihood = PassFail.of(seen.runs, slip)
+    if evidence != "pass-fail":
+        likelihood = by_metric(seen.runs, experiment.full, experiment.metric, slip) or likelihood
+    return believe(space, rows, likelihood, prior)
 
 
 @lru_cache(maxsize=16)
