@@ -20,7 +20,7 @@ import multiprocessing
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from multiprocessing.pool import Pool
@@ -28,31 +28,29 @@ from random import Random
 from typing import Any
 
 import numpy as np
+from searches_by_hand import ByHand, each_alone, leave_one_out, linear, prefix_search
+from simulated_truths import STRUCTURES, capacity, draw, entropy
 
 from bisector.model.experiment import Addition, Budget, Experiment, Find
-from bisector.model.session import Judged, Launched, Ruling, Session, Suspect
+from bisector.model.session import Judged, Launched, Ruling, Session
 from bisector.model.trial import Arm, Purpose, Trial
 from bisector.model.verdict import Outcome, Verdict
-from bisector.plan import majority
 from bisector.plan.adaptive import AdaptivePlanner
 from bisector.plan.asks import numbered
 from bisector.plan.ddmin import DdminPlanner
-from bisector.plan.majority import Procedure, Search
-from bisector.plan.progressive import ProgressivePlanner, stages
+from bisector.plan.progressive import ProgressivePlanner
 from bisector.ports import Accusation, Planner
 
 Subset = frozenset[str]
 Row = dict[str, Any]
 
-MIXTURE = {"single": 0.60, "pair": 0.15, "disj2": 0.10, "triple": 0.05, "mix": 0.05, "cumul": 0.05}
-STRUCTURES = ("mixture", "single", "pair", "disj2", "triple", "mix", "mask", "cumul", "none")
 SIZES, WORKERS = (8, 16, 64), (1, 4, 8)
 CHUNK = 5
 """Games that a process plays before it reports."""
 SURE = 0.99
 
 GOALS = {
-    # planner.md: structure, n -> runs, share right; one worker, pass/fail, a = .05, b = .10.
+    # Set beforehand: structure, n -> runs, share right; one worker, pass/fail, a = .05, b = .10.
     ("mixture", 16): (13.0, 0.99),
     ("mixture", 64): (17.5, 0.99),
     ("single", 16): (8.5, 0.99),
@@ -62,150 +60,6 @@ GOALS = {
     ("mix", 16): (27.0, 0.98),
     ("cumul", 16): (22.0, 0.99),
 }
-
-
-# --- what may be true ----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Truth:
-    """A structure: which sets are broken, and which explanations name it rightly."""
-
-    broken: Callable[[Subset], bool]
-    culprits: tuple[tuple[Subset, ...], ...]
-    cumulative: bool = False
-
-    def named(self, suspect: Suspect) -> bool:
-        """Whether an explanation is the whole truth."""
-        if self.cumulative or suspect.cumulative:
-            return self.cumulative and suspect.cumulative
-        return suspect.culprits in self.culprits
-
-
-def draw(structure: str, names: Sequence[str], rng: Random) -> Truth:
-    """One truth of a structure; of `mixture`, the structure is drawn first."""
-    if structure == "mixture":
-        (structure,) = rng.choices(list(MIXTURE), list(MIXTURE.values()))
-    if structure == "cumul":
-        return _cumulative(names, rng)
-    i, j, k = rng.sample(list(names), 3)
-    if structure == "mask":
-        # k breaks, and so does i unless j is on. The full recipe shows k; i is dormant.
-        return Truth(lambda s: k in s or (i in s and j not in s), (_sets(k), _sets(i, k)))
-    minimal = {
-        "none": (),
-        "single": _sets(i),
-        "pair": _sets((i, j)),
-        "triple": _sets((i, j, k)),
-        "disj2": _sets(i, j),
-        "mix": _sets(i, (j, k)),
-    }[structure]
-    return Truth(lambda s: any(c <= s for c in minimal), (minimal,))
-
-
-def _sets(*culprits: str | tuple[str, ...]) -> tuple[Subset, ...]:
-    sets = (frozenset([c] if isinstance(c, str) else c) for c in culprits)
-    return tuple(sorted(sets, key=lambda s: (len(s), sorted(s))))
-
-
-def _cumulative(names: Sequence[str], rng: Random) -> Truth:
-    weights, line = dict.fromkeys(names, 1.0), 0.0
-    while sum(sorted(weights.values())[-3:]) >= line:  # a set of three would be to blame
-        weights = {name: rng.uniform(0.5, 1.5) for name in names}
-        line = rng.uniform(0.4, 0.9) * sum(weights.values())
-    return Truth(lambda s: sum(weights[x] for x in s) >= line, (), cumulative=True)
-
-
-def entropy(structure: str, n: int) -> float:
-    """Bits in the answer, for planner.md's bound; harm that adds up is one answer."""
-    match structure:
-        case "mixture":
-            weights = np.array(list(MIXTURE.values()))
-            own = sum(w * entropy(s, n) for s, w in MIXTURE.items())
-            return float(own - weights @ np.log2(weights))
-        case "single" | "mask":
-            answers = n
-        case "pair" | "disj2":
-            answers = n * (n - 1) // 2
-        case "triple":
-            answers = n * (n - 1) * (n - 2) // 6
-        case "mix":
-            answers = n * (n - 1) * (n - 2) // 2
-        case _:
-            answers = 1
-    return float(np.log2(answers))
-
-
-def capacity(a: float, b: float) -> float:
-    """Most bits that one run can tell, whatever share of the sets asked for is broken."""
-    share = np.linspace(0, 1, 2001)
-    fails = share * (1 - b) + (1 - share) * a
-    told = _coin(fails) - share * _coin(np.array(b)) - (1 - share) * _coin(np.array(a))
-    return float(told.max())
-
-
-def _coin(p: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-    q = np.clip(p, 1e-12, 1 - 1e-12)
-    return np.asarray(-(q * np.log2(q) + (1 - q) * np.log2(1 - q)))
-
-
-# --- what people do by hand ----------------------------------------------------------------------
-
-
-def linear(experiment: Experiment) -> Search:
-    """Add one at a time, in order; the last one in when it breaks did it."""
-    on: Subset = frozenset()
-    for addition in stages(experiment):
-        on |= {addition.name}
-        if (yield on):
-            return (frozenset({addition.name}),)
-    return ()
-
-
-def each_alone(experiment: Experiment) -> Search:
-    """Each alone on the baseline; whatever breaks is a culprit."""
-    found: tuple[Subset, ...] = ()
-    for addition in stages(experiment):
-        if (yield frozenset({addition.name})):
-            found += (frozenset({addition.name}),)
-    return found
-
-
-def leave_one_out(experiment: Experiment) -> Search:
-    """The full recipe less each; those without which it trains break it together."""
-    found: Subset = frozenset()
-    for addition in stages(experiment):
-        if not (yield experiment.full - {addition.name}):
-            found |= {addition.name}
-    return (found,) if found else ()
-
-
-def prefix_search(experiment: Experiment) -> Search:
-    """Halve the ordered list, as `git bisect` does; the first addition that breaks it did it."""
-    order = [a.name for a in stages(experiment)]
-    trains, breaks = 0, len(order)
-    while breaks - trains > 1:
-        middle = (trains + breaks) // 2
-        if (yield frozenset(order[:middle])):
-            breaks = middle
-        else:
-            trains = middle
-    return (frozenset({order[trains]}),)
-
-
-@dataclass(frozen=True)
-class ByHand:
-    """One of these procedures, each set by the majority of three seeds."""
-
-    procedure: Procedure
-
-    def decide(self, session: Session, slots: int) -> tuple[Subset, ...] | Accusation:
-        """What the procedure needs next, or what it found."""
-        return majority.decide(session, slots, self.procedure, 3)
-
-    def rank(self, session: Session) -> tuple[Suspect, ...]:
-        """Nothing: no such procedure weighs explanations."""
-        return ()
 
 
 PLANNERS: dict[str, Planner] = {
@@ -247,7 +101,7 @@ class Cell:
 
     @property
     def goal(self) -> tuple[float, float] | None:
-        """planner.md's runs and share right."""
+        """The runs and the share right to reach."""
         if (self.planner, self.workers, self.a, self.b) != ("adaptive", 1, 0.05, 0.10):
             return None
         return GOALS.get((self.structure, self.n))
