@@ -16,6 +16,8 @@ from bisector.plan.space import Bools, Space
 
 RIDGE = 4.0
 """Runs that an addition must be seen in before half of its apparent cost is believed."""
+WORTH_TIMING = 1.0
+"""Seconds below which a run's time is mostly chance, and no reason to prefer another."""
 LOST_BEFORE = 1e-6
 """Chance that a set can be judged which could not be before."""
 
@@ -55,7 +57,7 @@ def _learned(seen: Observations, space: Space) -> tuple[Floats, float]:
     Ridge regression of the logarithm of seconds on the additions and on failing; a
     session whose runs all took the same time gives zeros and 1 exactly.
     """
-    timed = [run for run in seen.runs if run.seconds > 0]
+    timed = [run for run in seen.runs if run.seconds >= WORTH_TIMING]
     if not timed:
         return np.zeros(space.size), 1.0
     rows = space.encode(run.subset for run in timed).astype(np.float64)
