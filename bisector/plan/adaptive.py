@@ -14,19 +14,19 @@ from bisector.model.experiment import Experiment
 from bisector.model.session import Ruling, Session, Suspect
 from bisector.plan.belief import Belief, Prior, believe
 from bisector.plan.catalogue import PRIOR
-from bisector.plan.certificate import Certificate, certificate
+from bisector.plan.certificate import certificate
+from bisector.plan.claim import claimed, lacking, said, suspects
 from bisector.plan.cost import expected_cost, resolvable
-from bisector.plan.families import named, pack
 from bisector.plan.likelihood import Likelihood, PassFail, Slip
 from bisector.plan.metric import by_metric
 from bisector.plan.observations import Observations, observe
 from bisector.plan.questions import LEADERS, RANDOM, Terms, candidates, pick
-from bisector.plan.space import Bools, Space
+from bisector.plan.space import Space
 from bisector.plan.stream import uniforms
 from bisector.ports import Accusation
 
-LEAST_BITS = 0.002
-"""Expected information below which a run is not worth its cost."""
+LEAST_BITS = 1e-4
+"""Expected information below which two explanations cannot be told apart."""
 MISFIT = 0.9
 """Probability of chance at which no explanation is said to fit."""
 
@@ -50,17 +50,22 @@ class AdaptivePlanner:
         """Sets to train, or an accusation; empty while running trials may still decide."""
         seen = observe(session)
         belief = self._belief(session.experiment, seen)
-        accusation = _accuse(session.experiment, belief, seen)
-        if accusation is not None:
-            return accusation
-        left = session.experiment.budget.trials - session.spent
-        if left <= 0:
-            return () if seen.pending else _give_up(belief, "the budget is spent")
-        return self._ask(session, belief, seen, min(slots, left))
+        claim = claimed(session.experiment, belief, seen)
+        if claim and not claim.missing:
+            return claim.accusation
+        if belief.chance >= MISFIT:
+            return _give_up(belief, seen, "the failures follow no set of additions")
+        left = min(slots, session.experiment.budget.trials - session.spent)
+        if left <= 0 < slots:
+            return () if seen.pending else _give_up(belief, seen, "the budget is spent")
+        if claim:
+            return tuple(s for s in claim.missing if s not in seen.pending)[:left]
+        return self._ask(session, belief, seen, left)
 
     def rank(self, session: Session) -> tuple[Suspect, ...]:
         """The explanations still in play, likeliest first."""
-        return _suspects(self._belief(session.experiment, observe(session)))
+        seen = observe(session)
+        return suspects(self._belief(session.experiment, seen), seen)
 
     def _belief(self, experiment: Experiment, seen: Observations) -> Belief:
         prior = tuple(sorted({**PRIOR, **self.prior}.items()))
@@ -71,15 +76,9 @@ class AdaptivePlanner:
     def _ask(
         self, session: Session, belief: Belief, seen: Observations, slots: int
     ) -> tuple[frozenset[str], ...] | Accusation:
-        space, budget = belief.space, session.experiment.budget
         if slots <= 0:
             return ()
-        members, probability = belief.ranked[0]
-        missing = _missing(certificate(members, space), space, seen)
-        if probability >= budget.confidence:
-            waiting = {pack(r) for r in space.encode(seen.pending)}
-            rows = [r for r in missing if pack(r) not in waiting]
-            return tuple(space.decode(r) for r in rows[:slots])
+        space = belief.space
         seed = (session.experiment.seed, len(seen.runs), len(seen.pending), space.size)
         uniform = uniforms(seed, RANDOM * (space.size + 1)).reshape(RANDOM, -1)
         chance = resolvable(seen, space)
@@ -89,7 +88,7 @@ class AdaptivePlanner:
         worth = [q.row for q in questions if q.bits * chance(q.row[None])[0] >= LEAST_BITS]
         asked = tuple(map(space.decode, worth))
         if not asked and not seen.pending:
-            return _give_up(belief, "nothing more can be learned")
+            return _give_up(belief, seen, "nothing more can be learned")
         return asked
 
 
@@ -110,42 +109,19 @@ def _space(experiment: Experiment) -> Space:
 
 
 def _needed(belief: Belief, seen: Observations) -> dict[bytes, float]:
+    """Rows that certificates of the leaders lack, with the chance that each is asked for."""
     needed: dict[bytes, float] = {}
     for members, probability in belief.ranked[:LEADERS]:
-        for row in _missing(certificate(members, belief.space), belief.space, seen):
-            key = np.packbits(row).tobytes()
+        proof = certificate(members, belief.space)
+        for subset in lacking(proof, belief.space, seen):
+            key = np.packbits(belief.space.encode([subset])).tobytes()
             needed[key] = needed.get(key, 0.0) + probability
     return needed
 
 
-def _missing(proof: Certificate, space: Space, seen: Observations) -> list[Bools]:
-    """The rows of a certificate that were not seen yet, but for those that cannot be judged."""
-    fails = [r for r in proof.fails if not seen.count(space.decode(r))[0]]
-    rows = fails + [r for r in proof.passes if not seen.count(space.decode(r))[1]]
-    return [r for r in rows if space.decode(r) not in seen.unresolved]
-
-
-def _accuse(experiment: Experiment, belief: Belief, seen: Observations) -> Accusation | None:
-    members, probability = belief.ranked[0]
-    sure = experiment.budget.confidence
-    if belief.cumulative >= sure:
-        suspect = Suspect((), belief.cumulative, cumulative=True)
-        return Accusation(suspect, "the harm of many additions adds up", Ruling.CUMULATIVE)
-    if belief.chance >= MISFIT:
-        return _give_up(belief, "the failures follow no set of additions")
-    if probability < sure or _missing(certificate(members, belief.space), belief.space, seen):
-        return None
-    suspect = Suspect(named(members, belief.space), probability)
-    if not members:
-        return Accusation(suspect, "every set that failed has passed since", Ruling.NOTHING_BREAKS)
-    return Accusation(suspect, "its certificate is complete")
-
-
-def _give_up(belief: Belief, because: str) -> Accusation:
-    return Accusation(_suspects(belief)[0], because, Ruling.INCONCLUSIVE)
-
-
-def _suspects(belief: Belief) -> tuple[Suspect, ...]:
-    found = [Suspect(named(f, belief.space), p) for f, p in belief.ranked]
-    found.append(Suspect((), belief.cumulative, cumulative=True))
-    return tuple(sorted(found, key=lambda s: -s.probability))
+def _give_up(belief: Belief, seen: Observations, because: str) -> Accusation:
+    leader, *rest = suspects(belief, seen)
+    rival = next((s for s in rest if s.probability > leader.probability / 4), None)
+    if rival and rival.culprits:
+        because += f"; {said(leader)} cannot be told from {said(rival)}"
+    return Accusation(leader, because, Ruling.INCONCLUSIVE)

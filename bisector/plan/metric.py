@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaln, gammaln, ndtr
+from scipy.special import betaln, gammaln, log_ndtr, ndtr
 
 from bisector.model.experiment import Metric
 from bisector.plan.likelihood import Floats, Grid, Slip, Sums
@@ -41,6 +41,8 @@ class Normal:
     """Runs that the centre is worth."""
     spread: float
     """Expected standard deviation."""
+    least: float = -np.inf
+    """The mean lies above this: a cloud on top of the healthy one is no cloud of broken runs."""
 
     def log(self, count: Floats, total: Floats, square: Floats) -> Floats:
         """Log marginal density of runs with these sums of 1, z and z squared."""
@@ -51,6 +53,10 @@ class Normal:
         value = gammaln(shape) - gammaln(SHAPE) - shape * np.log(rate)
         value += SHAPE * np.log(SHAPE * self.spread**2)
         value += (np.log(self.sure / sure) - count * np.log(2 * np.pi)) / 2
+        if np.isfinite(self.least):
+            # The share of the mean's posterior that lies above, over that of its prior.
+            value += log_ndtr((mean - self.least) * np.sqrt(sure * shape / rate))
+            value -= log_ndtr((self.centre - self.least) * np.sqrt(self.sure) / self.spread)
         return np.asarray(value, dtype=np.float64)
 
 
@@ -133,7 +139,7 @@ def by_metric(runs: Sequence[Run], full: Subset, metric: Metric, slip: Slip) -> 
     scored = np.array([run.score is not None for run in runs], dtype=np.bool_)
     harm = np.array([0.0 if r.score is None else metric.harm(r.score, 0.0) for r in runs])
     failed = np.array([run.failed for run in runs], dtype=np.bool_)
-    baseline = scored & np.array([not run.subset for run in runs], dtype=np.bool_)
+    baseline = scored & ~failed & np.array([not run.subset for run in runs], dtype=np.bool_)
     whole = scored & failed & np.array([run.subset == full for run in runs], dtype=np.bool_)
     if baseline.sum() < LEAST_BASELINE or not whole.any():
         return None
@@ -145,5 +151,5 @@ def by_metric(runs: Sequence[Run], full: Subset, metric: Metric, slip: Slip) -> 
     if not 1.0 < apart < OVERLAP:
         return None
     held = np.clip(z, BETTER, max(WORSE, apart))
-    healthy, broken = Normal(0.0, 3.0, 1.0), Normal(apart, 1.0, 1.2)
+    healthy, broken = Normal(0.0, 3.0, 1.0), Normal(apart, 1.0, 1.2, least=apart / 2)
     return ByMetric(held, scored, failed, slip, healthy, broken)
