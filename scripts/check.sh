@@ -9,7 +9,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bin=.venv/bin
 
 fix=""
-pytest=("$bin/python" -m pytest)
+# One process per core, a file's tests in one of them; threads beside these would only queue.
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+pytest=("$bin/python" -m pytest -n logical --dist loadscope)
 for argument in "$@"; do
   case "$argument" in
     --fix) fix=yes ;;
