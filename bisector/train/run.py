@@ -3,11 +3,14 @@
 import json
 import signal
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
+from torch import nn
+from torch.optim import Optimizer
 
 from bisector import rundir as names
 
@@ -38,6 +41,29 @@ class Run:
         path = self.rundir / names.FACTS
         known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         names.write_json(path, known | values)
+
+    def watch(
+        self,
+        model: nn.Module,
+        optimizer: Optimizer | None = None,
+        *,
+        loss: Callable[..., torch.Tensor] | None = None,
+        loader: Iterable[Any] | None = None,
+        val_loader: Iterable[Any] | None = None,
+    ) -> None:
+        """Show the parts of a training, once, after they are made and before the first step.
+
+        A training that is run goes on as if nothing had been called. In an inspection
+        (`bisect check`, and the start of `bisect run`) the parts are looked at, and the
+        function ends here, before any step.
+
+        Args:
+            model: what is trained; its forward takes what the loader yields first.
+            optimizer: what moves its parameters.
+            loss: from the model's outputs and the targets to a scalar.
+            loader: yields pairs of inputs and targets, as the training receives them.
+            val_loader: the same for validation.
+        """
 
     def should_stop(self) -> bool:
         """Whether the run was asked to end: by a file `stop`, or by SIGTERM.
