@@ -1,0 +1,204 @@
+"""Faults of the data, one at a time, in real data: what is wrong, where, and how it is done."""
+
+from collections.abc import Callable
+
+import torch
+from check_gallery import Split
+from sklearn.datasets import load_breast_cancer
+
+Change = Callable[[Split], None]
+
+
+def rows(split: Split, share: float) -> torch.Tensor:
+    """So many of the training samples, always the same."""
+    count = max(1, round(share * len(split.x)))
+    return torch.randperm(len(split.x), generator=torch.Generator().manual_seed(1))[:count]
+
+
+def missing(share: float) -> Change:
+    def change(s: Split) -> None:
+        s.x[rows(s, share)] = float("nan")
+
+    return change
+
+
+def blank(share: float) -> Change:
+    def change(s: Split) -> None:
+        s.x[rows(s, share)] = 0
+
+    return change
+
+
+def empty_features(share: float) -> Change:
+    def change(s: Split) -> None:
+        s.x[:, : round(share * s.x.shape[1])] = 0.0
+        s.vx[:, : round(share * s.x.shape[1])] = 0.0
+
+    return change
+
+
+def over_and_over(kept: int) -> Change:
+    def change(s: Split) -> None:
+        again = torch.arange(len(s.x)) % kept
+        s.x, s.y = s.x[again], s.y[again]
+
+    return change
+
+
+def coded(share: float) -> Change:
+    def change(s: Split) -> None:
+        s.x[rows(s, share), ..., 0] = -999.0
+
+    return change
+
+
+def in_bytes(share: float) -> Change:
+    def change(s: Split) -> None:
+        s.x[rows(s, share)] *= 255
+
+    return change
+
+
+def validation_as(function: Callable[[torch.Tensor], torch.Tensor]) -> Change:
+    def change(s: Split) -> None:
+        s.vx = function(s.vx)
+
+    return change
+
+
+def own_vocabulary(s: Split) -> None:
+    """As when the validation split numbers its characters in order of appearance."""
+    seen = list(dict.fromkeys(s.vx.flatten().tolist()))
+    s.vx = torch.tensor([seen.index(t) for t in s.vx.flatten().tolist()]).view(s.vx.shape)
+
+
+def by_frequency(s: Split) -> None:
+    """As when the validation split numbers its characters by frequency."""
+    order = s.vx.flatten().bincount(minlength=128).argsort(descending=True)
+    s.vx = order.argsort()[s.vx]
+
+
+def trained_on(share: float) -> Change:
+    def change(s: Split) -> None:
+        n = round(share * len(s.vx))
+        s.vx[:n], s.vy[:n] = s.x[:n], s.y[:n]
+
+    return change
+
+
+def scaled(scale: float, offset: float = 0.0) -> Change:
+    def change(s: Split) -> None:
+        s.x, s.vx = (scale * part + offset for part in (s.x, s.vx))
+
+    return change
+
+
+def one_feature(scale: float) -> Change:
+    def change(s: Split) -> None:
+        s.x[:, 3] *= scale
+        s.vx[:, 3] *= scale
+
+    return change
+
+
+def raw(s: Split) -> None:
+    x = torch.tensor(load_breast_cancer().data, dtype=torch.float32)
+    s.x, s.vx = x[: len(s.x)], x[len(s.x) :]
+    y = torch.tensor(load_breast_cancer().target)
+    s.y, s.vy = y[: len(s.y)], y[len(s.y) :]
+
+
+def rare(kept: int) -> Change:
+    def change(s: Split) -> None:
+        keep = (s.y != 0) | ((s.y == 0).cumsum(0) <= kept)
+        s.x, s.y = s.x[keep], s.y[keep]
+
+    return change
+
+
+def rolled(offset: int) -> Change:
+    def change(s: Split) -> None:
+        s.y = s.y.roll(offset, 0)
+
+    return change
+
+
+def reordered(s: Split) -> None:
+    s.y = s.y[rows(s, 1.0)]
+
+
+def reordered_mostly(s: Split) -> None:
+    some = rows(s, 0.95)
+    s.y[some] = s.y[some.roll(1)]
+
+
+def mislabelled(share: float) -> Change:
+    def change(s: Split) -> None:
+        some, classes = rows(s, share), int(s.y.max()) + 1
+        steps = torch.arange(len(some)) % (classes - 1) + 1
+        s.y[some] = (s.y[some] + steps) % classes
+
+    return change
+
+
+def unshifted(s: Split) -> None:
+    s.y = s.x.clone()
+
+
+DATA_FAULTS: list[tuple[str, str, Change]] = [
+    ("R01a", "image", missing(0.0)),
+    ("R01a", "image", missing(0.3)),
+    ("R01a", "table", missing(0.0)),
+    ("R01a", "numbers", missing(0.2)),
+    ("R01b", "image", blank(0.03)),
+    ("R01b", "image", blank(0.15)),
+    ("R01b", "table", blank(0.03)),
+    ("R01b", "text", blank(0.1)),
+    ("R01c", "table", empty_features(0.6)),
+    ("R01c", "table", empty_features(0.9)),
+    ("R01c", "numbers", empty_features(0.7)),
+    ("R01d", "image", over_and_over(100)),
+    ("R01d", "image", over_and_over(800)),
+    ("R01d", "table", over_and_over(60)),
+    ("R01d", "text", over_and_over(100)),
+    ("R01e", "table", coded(0.005)),
+    ("R01e", "table", coded(0.05)),
+    ("R01e", "image", in_bytes(0.003)),
+    ("R01e", "image", in_bytes(0.05)),
+    ("R15a", "image", validation_as(lambda x: x[..., :7])),
+    ("R15a", "table", validation_as(torch.Tensor.double)),
+    ("R15b", "image", validation_as(lambda x: x + 1)),
+    ("R15b", "image", validation_as(lambda x: x * 6 + 5)),
+    ("R15b", "table", validation_as(lambda x: x + 2)),
+    ("R15b", "table", validation_as(lambda x: x * 4)),
+    ("R15b", "text", own_vocabulary),
+    ("R15b", "text", by_frequency),
+    ("R15c", "image", trained_on(0.05)),
+    ("R15c", "image", trained_on(1.0)),
+    ("R15c", "table", trained_on(0.1)),
+    ("R15c", "text", trained_on(0.5)),
+    ("R12", "image", scaled(6.0, 4.9)),
+    ("R12", "image", scaled(96.0, 78.0)),
+    ("R12", "image", scaled(0.004)),
+    ("R12", "table", raw),
+    ("R12", "table", one_feature(100.0)),
+    ("R12", "numbers", scaled(0.05)),
+    ("R08", "image", rare(6)),
+    ("R08", "image", rare(1)),
+    ("R08", "table", rare(12)),
+    ("R08", "table", rare(3)),
+    ("R04a", "image", rolled(1)),
+    ("R04a", "image", rolled(-3)),
+    ("R04a", "table", rolled(2)),
+    ("R04b", "image", reordered),
+    ("R04b", "image", reordered_mostly),
+    ("R04b", "table", reordered),
+    ("R04b", "text", reordered),
+    ("R04c", "text", unshifted),
+    ("R06", "image", mislabelled(0.1)),
+    ("R06", "image", mislabelled(0.2)),
+    ("R06", "image", mislabelled(0.4)),
+    ("R06", "table", mislabelled(0.1)),
+    ("R06", "table", mislabelled(0.2)),
+]
+"""The check that must be first, the kind of data, and the change that is the fault."""
