@@ -23,6 +23,7 @@ FAMILIES: Mapping[str, tuple[Stage, str]] = {
     "loss_calls": (Stage.MODEL, "the calls of torch's functions that the loss makes"),
     "loss_shape": (Stage.MODEL, "a loss of class scores or of numbers"),
     "parameters": (Stage.MODEL, "the gradient of the loss in every parameter"),
+    "handed": (Stage.MODEL, "the optimizer and the parameters that it was given"),
     "independence": (Stage.MODEL, "outputs that can be compared between batches"),
     "signal": (Stage.MODEL, "the activations of the untrained model, layer by layer"),
     "weights": (Stage.MODEL, "the initial weights"),

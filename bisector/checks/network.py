@@ -142,7 +142,7 @@ def frozen_parameters(case: Case) -> Clue | None:
 @check(
     "R23c",
     "parameters that the optimizer does not have",
-    needs=("parameters",),
+    needs=("handed",),
     remedy=Remedy("Give the optimizer model.parameters(), after the model is complete."),
 )
 def parameters_not_handed_over(case: Case) -> Clue | None:
@@ -161,10 +161,13 @@ def parameters_not_handed_over(case: Case) -> Clue | None:
 
     Source: reason 23.
     """
-    names = case.each("parameters", "not_handed")
+    names = case.each("handed", "not_handed")
     if not names:
         return None
-    return Clue(f"The optimizer does not have {named(names)}.", {"parameters": names})
+    strangers = int(case.number("handed", "strangers"))
+    other = f" It has {strangers} of another model." if strangers else ""
+    words = f"The optimizer does not have {named(names)}.{other}"
+    return Clue(words, {"parameters": names, "strangers": strangers})
 
 
 @check(

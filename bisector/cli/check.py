@@ -89,7 +89,7 @@ def look(composer: Composer, experiment: Experiment, on: list[str], rundir: Path
     """
     workload = workload_of(composer)
     if not isinstance(workload, FunctionWorkload):
-        why = f"a {type(workload).__name__} does not show its parts; a recipe does"
+        why = f"a {type(workload).__name__} does not show its parts; a recipe does, and a function that calls run.watch"
         return Looked({}, dict.fromkeys(FAMILIES, why))
     bounds = typed(composer).inspect
     writable(rundir)

@@ -1,8 +1,9 @@
-"""What can be seen of a recipe before it trains: `python -m bisector.train.inspection TARGET SEED`.
+"""What can be seen of a training before it trains: `python -m bisector.train.inspection TARGET SEED`.
 
-Builds the parts as the loop does, takes no optimizer step, and writes facts into the run
-directory: numbers, words and lists, by family. Looking changes nothing: the parts are looked
-at in copies, and every global random stream is put back where it was.
+Builds the parts of a recipe as the loop does, or calls the user's function up to `run.watch`; takes
+no optimizer step, and writes facts into the run directory: numbers, words and lists, by family.
+Looking changes nothing: the parts are looked at in copies, and every global random stream is put
+back where it was.
 """
 
 import json
@@ -17,11 +18,13 @@ from typing import Any
 
 import torch
 from omegaconf import OmegaConf
+from torch import nn
 
 from bisector.rundir import CONFIG, ENV_RUNDIR, INSPECT, INSPECTED, write_json
 from bisector.train.facts import batches, data, losses, network, noise, outputs, relation, slope
-from bisector.train.facts.scene import Absent, Bounds, Scene, set_scene
-from bisector.train.parts import Parts, build
+from bisector.train.facts.scene import Bounds, Scene
+from bisector.train.facts.shown import Absent, Shown, of_recipe
+from bisector.train.parts import build
 from bisector.train.run import Run
 from bisector.train.seeding import (
     global_state,
@@ -29,9 +32,10 @@ from bisector.train.seeding import (
     seed_everything,
     use_deterministic_algorithms,
 )
+from bisector.train.watching import Watching, watched
 
 LOOP = "bisector.train.loop:train"
-"""The only training whose parts can be had without running it."""
+"""The training whose parts can be had without calling it."""
 
 FAMILIES: Mapping[str, Callable[[Scene], dict[str, Any]]] = {
     "inputs": data.inputs,
@@ -45,6 +49,7 @@ FAMILIES: Mapping[str, Callable[[Scene], dict[str, Any]]] = {
     "loss_calls": outputs.loss_calls,
     "loss_shape": losses.loss_shape,
     "parameters": network.parameters,
+    "handed": network.handed,
     "independence": network.independence,
     "signal": network.signal,
     "weights": network.weights,
@@ -82,40 +87,52 @@ def main(argv: list[str]) -> int:
     rundir = Path(os.environ[ENV_RUNDIR])
     bounds = Bounds(**json.loads((rundir / INSPECT).read_text(encoding="utf-8")))
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
-    if target != LOOP:
-        why = f"{target} does not show its parts; a recipe does"
-        found = Inspected({}, dict.fromkeys(FAMILIES, why), {})
+    use_deterministic_algorithms()
+    seed_everything(int(seed))
+    cfg = OmegaConf.load(rundir / CONFIG)
+    try:
+        shown = shown_by(target, cfg, rundir, int(seed))
+    except Absent as why:
+        found = Inspected({}, dict.fromkeys(FAMILIES, str(why)), {})
     else:
-        use_deterministic_algorithms()
-        seed_everything(int(seed))
-        run = Run(rundir, int(seed))
-        found = inspect(build(OmegaConf.load(rundir / CONFIG), run), run.device, bounds)  # type: ignore[arg-type]
+        found = inspect(shown, device_of(shown.model), bounds)
     write_json(rundir / INSPECTED, finite(asdict(found)))
     return 0
 
 
-def inspect(parts: Parts, device: torch.device, bounds: Bounds) -> Inspected:
+def shown_by(target: str, cfg: Any, rundir: Path, seed: int) -> Shown:
+    """What a training shows of itself, of which no step is taken.
+
+    Raises:
+        Absent: it shows nothing.
+    """
+    if target == LOOP:
+        return of_recipe(build(cfg, Run(rundir, seed)))
+    return watched(target, cfg, Watching(rundir, seed))
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where the model is."""
+    return next((p.device for p in model.parameters()), torch.device("cpu"))
+
+
+def inspect(shown: Shown, device: torch.device, bounds: Bounds) -> Inspected:
     """Measure every family that can be; all random streams are left as they were found."""
     before = global_state()
     try:
-        return measured(parts, device, bounds)
+        return measured(Scene(shown, device, bounds))
     finally:
         restore_global_state(before)
 
 
-def measured(parts: Parts, device: torch.device, bounds: Bounds) -> Inspected:
+def measured(scene: Scene) -> Inspected:
     """The facts, as far as the time allows."""
     found = Inspected({}, {}, {})
-    began = time.monotonic()
-    try:
-        scene = set_scene(parts, device, bounds)
-    except (Absent, *USERS) as error:
-        found.absent.update(dict.fromkeys(FAMILIES, told(error)))
-        return found
+    began, seconds = time.monotonic(), scene.bounds.seconds
     for name, measure in FAMILIES.items():
         start = time.monotonic()
-        if start - began > bounds.seconds:
-            found.absent[name] = f"the {bounds.seconds:g} s of inspect.seconds were over"
+        if start - began > seconds:
+            found.absent[name] = f"the {seconds:g} s of inspect.seconds were over"
             continue
         try:
             found.facts[name] = measure(scene)

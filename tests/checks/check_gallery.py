@@ -21,6 +21,7 @@ from bisector.checks.catalogue import CATALOGUE
 from bisector.diagnose import Terms, diagnose
 from bisector.model.finding import Diagnosis, Severity
 from bisector.train.facts.scene import Bounds
+from bisector.train.facts.shown import of_recipe
 from bisector.train.inspection import finite, inspect
 from bisector.train.parts import Parts, build
 from bisector.train.run import Run
@@ -162,7 +163,7 @@ def made(kind: str, rundir: Path, *, data: Any = None, seed: int = 0, **changes:
 
 def examined(parts: Parts) -> Diagnosis:
     """What the checks say, from facts that went through JSON's bounds."""
-    found = inspect(parts, torch.device("cpu"), Bounds())
+    found = inspect(of_recipe(parts), torch.device("cpu"), Bounds())
     return diagnose(CATALOGUE, finite(found.facts), found.absent, Terms())
 
 

@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 
 from bisector.rundir import METRICS
 from bisector.train.facts.scene import Bounds
+from bisector.train.facts.shown import of_recipe
 from bisector.train.inspection import inspect
 from bisector.train.loop import Training
 from bisector.train.parts import build
@@ -37,7 +38,7 @@ def trained(rundir: Path, *, looked_at: bool) -> tuple[dict[str, torch.Tensor], 
     run = Run(rundir, 0)
     parts = build(OmegaConf.create(cfg), run)
     if looked_at:
-        found = inspect(parts, torch.device("cpu"), Bounds())
+        found = inspect(of_recipe(parts), torch.device("cpu"), Bounds())
         assert not found.absent
     training = Training(parts, run)
     training.go_on()
@@ -71,14 +72,14 @@ def test_a_large_data_set_is_sampled(tmp_path: Path) -> None:
     split.x, split.y = split.x.repeat(100, 1, 1, 1), split.y.repeat(100)
     parts = made("image", tmp_path, data=split)
     began = time.process_time()
-    found = inspect(parts, torch.device("cpu"), Bounds(max_samples=320))
+    found = inspect(of_recipe(parts), torch.device("cpu"), Bounds(max_samples=320))
     assert time.process_time() - began < 10
     assert found.facts["inputs"]["samples"] == 320
     assert found.facts["loader"]["batches"] == 10
 
 
 def test_when_time_is_over_the_rest_is_told_as_not_looked_at(tmp_path: Path) -> None:
-    found = inspect(made("image", tmp_path), torch.device("cpu"), Bounds(seconds=0.0))
+    found = inspect(of_recipe(made("image", tmp_path)), torch.device("cpu"), Bounds(seconds=0.0))
     assert not found.facts
     assert "inspect.seconds" in found.absent["slope"]
 

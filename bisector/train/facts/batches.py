@@ -1,6 +1,5 @@
 """Facts about what the loader emits: against the data set, and in which order."""
 
-import copy
 import itertools
 from typing import Any
 
@@ -8,7 +7,9 @@ import torch
 from scipy.stats import norm
 
 from bisector.train.batches import Batch
-from bisector.train.facts.scene import KEPT, Absent, Samples, Scene, class_numbers, digests
+from bisector.train.facts.samples import KEPT, Samples, class_numbers, digests
+from bisector.train.facts.scene import Scene
+from bisector.train.facts.shown import Absent
 
 Facts = dict[str, Any]
 PERMUTATIONS = 200
@@ -17,10 +18,8 @@ PERMUTATIONS = 200
 
 def loader(scene: Scene) -> Facts:
     """Whether batches hold what the data set yields, and whether they change."""
-    index = next(iter(copy.copy(scene.parts.order)))
-    dataset = scene.parts.data.train
-    again = [tuple(torch.as_tensor(p).clone() for p in dataset[i]) for i in index[:KEPT]]
-    once_more = [tuple(torch.as_tensor(p).clone() for p in dataset[i]) for i in index[:KEPT]]
+    index, _ = scene.emitted[0]
+    again, once_more = ([scene.source.sample(i) for i in index[:KEPT]] for _ in range(2))
     steady = all(alike(a, b) for a, b in zip(again, once_more, strict=True))
     x, y = scene.batches[0]
     wrong = [
@@ -54,6 +53,8 @@ def alike(one: tuple[torch.Tensor, ...], two: tuple[torch.Tensor, ...]) -> bool:
 
 def order(scene: Scene) -> Facts:
     """How often a sample is followed by its neighbour in the data set."""
+    if scene.source.dataset is None:
+        raise Absent("the loader has no samples by number")
     return stored_order(scene.batches, scene.train)
 
 

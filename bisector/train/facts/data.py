@@ -7,7 +7,9 @@ import torch
 from scipy.stats import norm
 
 from bisector.train.facts.network import has_matrix, trace
-from bisector.train.facts.scene import KEPT, Absent, Samples, Scene, digests, features, is_numbers
+from bisector.train.facts.samples import KEPT, Samples, digests, features, is_numbers
+from bisector.train.facts.scene import Scene
+from bisector.train.facts.shown import Absent
 
 Facts = dict[str, Any]
 

@@ -11,7 +11,8 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 - everybody's name for it
 
 from bisector.train.facts.outputs import class_axis
-from bisector.train.facts.scene import Absent, Scene
+from bisector.train.facts.scene import Scene
+from bisector.train.facts.shown import Absent
 
 Facts = dict[str, Any]
 SATURATED = 200.0

@@ -6,7 +6,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from bisector.train.facts.scene import KEPT, Absent, Scene
+from bisector.train.facts.samples import KEPT
+from bisector.train.facts.scene import Scene
+from bisector.train.facts.shown import Absent
 
 Facts = dict[str, Any]
 
@@ -23,8 +25,7 @@ def gradients(scene: Scene, model: nn.Module, number: int) -> dict[str, torch.Te
 
 def parameters(scene: Scene) -> Facts:
     """Which parameters learn: asked for a gradient, reached by it, handed to the optimizer."""
-    own = dict(scene.parts.model.named_parameters())
-    handed = {id(p) for group in scene.parts.optimizer.param_groups for p in group["params"]}
+    own = dict(scene.shown.model.named_parameters())
     model = scene.model(training=True)
     first, second = (gradients(scene, model, n) for n in (0, min(1, len(scene.batches) - 1)))
     stirred = gradients(scene, stir(model), 0)
@@ -40,10 +41,26 @@ def parameters(scene: Scene) -> Facts:
         "values": sum(p.numel() for p in own.values()),
         "frozen": [n for n, p in own.items() if not p.requires_grad],
         "frozen_values": sum(p.numel() for p in own.values() if not p.requires_grad),
-        "not_handed": [n for n in wanted if id(own[n]) not in handed],
         "unreached": unreached,
         "still": still,
-        "unregistered": list(unregistered(scene.parts.model)),
+        "unregistered": list(unregistered(scene.shown.model)),
+    }
+
+
+def handed(scene: Scene) -> Facts:
+    """Which parameters the optimizer moves, and which of them are the model's."""
+    own = dict(scene.shown.model.named_parameters())
+    loss = scene.shown.loss
+    known = {id(p) for p in (*own.values(), *(loss.parameters() if loss else ()))}
+    given = [p for group in scene.optimizer.param_groups for p in group["params"]]
+    there = {id(p) for p in given}
+    rates = [float(group["lr"]) for group in scene.optimizer.param_groups if "lr" in group]
+    return {
+        "optimizer": type(scene.optimizer).__name__,
+        "given": len(given),
+        "strangers": sum(id(p) not in known for p in given),
+        "not_handed": [n for n, p in own.items() if p.requires_grad and id(p) not in there],
+        "rates": rates,
     }
 
 
@@ -204,7 +221,7 @@ def spread(out: torch.Tensor) -> float:
 
 def weights(scene: Scene) -> Facts:
     """Weight matrices whose units all start alike, or at zero."""
-    matrices = {n: p.detach() for n, p in scene.parts.model.named_parameters() if p.ndim > 1}
+    matrices = {n: p.detach() for n, p in scene.shown.model.named_parameters() if p.ndim > 1}
     if not matrices:
         raise Absent("it has no weight matrices")
     zero = [n for n, p in matrices.items() if not p.any()]

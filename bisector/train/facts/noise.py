@@ -13,7 +13,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from bisector.train.facts.relation import FEW, tables_of
-from bisector.train.facts.scene import KEPT, Absent, Scene, is_numbers
+from bisector.train.facts.samples import KEPT, is_numbers
+from bisector.train.facts.scene import Scene
+from bisector.train.facts.shown import Absent
 
 Facts = dict[str, Any]
 NEIGHBOURS = 10

@@ -17,7 +17,9 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from bisector.train.facts.scene import Absent, Samples, Scene, is_numbers
+from bisector.train.facts.samples import Samples, is_numbers
+from bisector.train.facts.scene import Scene
+from bisector.train.facts.shown import Absent
 
 Facts = dict[str, Any]
 OFFSETS = (1, -1, 2, -2, 3, -3)

@@ -4,28 +4,21 @@ Nothing of the training's own is changed: the model and the loss are looked at i
 """
 
 import copy
-import random
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any
+from functools import cached_property
+from typing import TypeVar
 
 import torch
 from torch import nn
-from torch.utils.data import Dataset
+from torch.optim import Optimizer
 
-from bisector.train.batches import Batch, training_batches
-from bisector.train.parts import Parts
+from bisector.train.batches import Batch
+from bisector.train.facts.samples import Samples, drawn, of_batches
+from bisector.train.facts.shown import Absent, Shown, Source
 
-BLOCKS = 16
-"""A large data set is sampled in so many runs of neighbours, so that offsets can be seen."""
-KEPT = 8
-"""How many sample numbers are named as examples."""
-
-
-class Absent(Exception):  # noqa: N818 - no error: the facts are not to be had here
-    """A family of facts cannot be measured; the message says why."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,46 +30,85 @@ class Bounds:
     seconds: float = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Samples:
-    """Some samples of a split: `x` [N, ...], `y` [N, ...], and their numbers in the data set."""
-
-    numbers: tuple[int, ...]
-    x: torch.Tensor
-    y: torch.Tensor
-    total: int
-    """Samples in the whole split."""
-
-    @property
-    def labels(self) -> torch.Tensor | None:
-        """One class number per sample [N]; None: the targets are something else."""
-        return class_numbers(self.y)
-
-    def named(self, mask: torch.Tensor) -> list[int]:
-        """The numbers of the first samples for which `mask` [N] holds."""
-        return [self.numbers[i] for i in mask.nonzero().flatten()[:KEPT].tolist()]
-
-
-@dataclass(frozen=True, slots=True)
 class Scene:
-    """What all families are measured on."""
+    """What all families are measured on, each part read when it is first asked for.
 
-    parts: Parts
-    device: torch.device
-    train: Samples
-    val: Samples
-    batches: tuple[Batch, ...]
-    """The first that the loader emits, before the loop's augmentations."""
-    received: tuple[Batch, ...]
-    """The same, as the network receives them."""
+    Whatever was not shown, or cannot be read, raises `Absent` with the reason.
+    """
+
+    def __init__(self, shown: Shown, device: torch.device, bounds: Bounds) -> None:
+        self.shown = shown
+        self.device = device
+        self.bounds = bounds
+        self.deadline = time.monotonic() + bounds.seconds / 2
+        """Half the seconds may go into reading samples."""
 
     def model(self, *, training: bool) -> nn.Module:
         """A copy of the untrained model."""
-        return copy.deepcopy(self.parts.model).train(training)
+        return copy.deepcopy(self.shown.model).train(training)
 
     def loss(self) -> nn.Module:
         """A copy of the loss."""
-        return copy.deepcopy(self.parts.loss)
+        return copy.deepcopy(given(self.shown.loss, "loss"))
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The training's own."""
+        return given(self.shown.optimizer, "optimizer")
+
+    @property
+    def source(self) -> Source:
+        """The training split."""
+        return given(self.shown.train, "loader")
+
+    @property
+    def val_source(self) -> Source:
+        """The validation split."""
+        return given(self.shown.val, "val_loader")
+
+    @cached_property
+    def train(self) -> Samples:
+        """Samples of the training split."""
+        return self._samples(self.source)
+
+    @cached_property
+    def val(self) -> Samples:
+        """Samples of the validation split."""
+        return self._samples(self.val_source)
+
+    def _samples(self, source: Source) -> Samples:
+        if source.dataset is None:
+            return of_batches([batch for _, batch in self._emitted(source)])
+        return drawn(source, self.bounds.max_samples, self.deadline)
+
+    @cached_property
+    def emitted(self) -> tuple[tuple[list[int], Batch], ...]:
+        """The first batches of the loader, with the numbers of their samples where known."""
+        return tuple(self._emitted(self.source))
+
+    def _emitted(self, source: Source) -> Iterator[tuple[list[int], Batch]]:
+        """The batches of at most one epoch that hold `max_samples` samples, at least 2."""
+        read = 0
+        most = source.total or self.bounds.max_samples
+        for number, batch in enumerate(source.batches()):
+            read += len(batch[1][0])
+            enough = read > min(most, self.bounds.max_samples) or time.monotonic() > self.deadline
+            if enough and number >= 2:
+                return
+            yield batch
+
+    @cached_property
+    def batches(self) -> tuple[Batch, ...]:
+        """The first batches as the loader emits them, before the loop's augmentations."""
+        found = tuple(batch for _, batch in self.emitted)
+        if not found:
+            raise Absent("the loader yields no batch")
+        return found
+
+    @cached_property
+    def received(self) -> tuple[Batch, ...]:
+        """The same, as the network receives them."""
+        return tuple(augmented(self.shown, self.batches))
 
     def batch(self, number: int = 0) -> Batch:
         """A batch as the loader emits it, on the model's device."""
@@ -84,119 +116,22 @@ class Scene:
         return x.to(self.device), y.to(self.device)
 
 
-def set_scene(parts: Parts, device: torch.device, bounds: Bounds) -> Scene:
-    """Draw samples and batches; half the seconds may go into reading samples."""
-    deadline = time.monotonic() + bounds.seconds / 2
-    batches = tuple(first_batches(parts, bounds.max_samples, deadline))
-    return Scene(
-        parts=parts,
-        device=device,
-        train=drawn(parts.data.train, bounds.max_samples, deadline),
-        val=drawn(parts.data.val, bounds.max_samples, deadline),
-        batches=batches,
-        received=tuple(augmented(parts, batches)),
-    )
-
-
-def chosen(total: int, limit: int) -> Sequence[int]:
-    """Which samples to look at: all, or `BLOCKS` runs of neighbours spread evenly."""
-    if total <= limit:
-        return range(total)
-    length = max(1, limit // BLOCKS)
-    starts = [round(k * (total - length) / (BLOCKS - 1)) for k in range(BLOCKS)]
-    return sorted({s + i for s in starts for i in range(length)})
-
-
-def drawn(dataset: Dataset[Any], limit: int, deadline: float) -> Samples:
-    """Samples of a data set, in its own order, read one by one.
+def given(part: T | None, name: str) -> T:
+    """The part.
 
     Raises:
-        Absent: their shapes differ.
+        Absent: it was not shown.
     """
-    total = len(dataset)  # type: ignore[arg-type]
-    numbers, xs, ys = [], [], []
-    wanted = list(chosen(total, limit))
-    # Slow data sets are cut short: then what was read must be spread over the whole.
-    for number in random.Random(0).sample(wanted, len(wanted)):
-        x, y = dataset[number]
-        numbers.append(number)
-        xs.append(torch.as_tensor(x).clone())
-        ys.append(torch.as_tensor(y).clone())
-        if time.monotonic() > deadline and len(numbers) >= KEPT:
-            break
-    order = sorted(range(len(numbers)), key=numbers.__getitem__)
-    return Samples(
-        tuple(numbers[i] for i in order),
-        stacked([xs[i] for i in order]),
-        stacked([ys[i] for i in order]),
-        total,
-    )
+    if part is None:
+        raise Absent(f"run.watch was given no {name}")
+    return part
 
 
-def stacked(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
-    """The tensors as one.
-
-    Raises:
-        Absent: their shapes differ.
-    """
-    shapes = {tuple(t.shape) for t in tensors}
-    if len(shapes) > 1:
-        raise Absent(f"samples have {len(shapes)} different shapes")
-    return torch.stack(list(tensors))
-
-
-def first_batches(parts: Parts, limit: int, deadline: float) -> Iterator[Batch]:
-    """The batches of at most one epoch that hold `limit` samples, at least 2."""
-    order = copy.copy(parts.order)
-    order.start = 0
-    count = max(2, min(order.per_epoch, limit // order.batch_size))
-    for batch in islice(training_batches(parts.data.train, order, workers=0), count):
-        yield batch
-        if time.monotonic() > deadline:
-            return
-
-
-def augmented(parts: Parts, batches: Sequence[Batch]) -> Iterator[Batch]:
+def augmented(shown: Shown, batches: Sequence[Batch]) -> Iterator[Batch]:
     """The batches after the loop's augmentations, which draw from copies of their streams."""
-    streams = {name: s.clone_state() for name, (_, s) in parts.augments.items()}
+    streams = {name: s.clone_state() for name, (_, s) in shown.augments.items()}
     for batch in batches:
         x, y = batch
-        for name, (augment, _) in parts.augments.items():
+        for name, (augment, _) in shown.augments.items():
             x, y = augment(x, y, streams[name])
         yield x, y
-
-
-def class_numbers(y: torch.Tensor) -> torch.Tensor | None:
-    """Targets as class numbers [N]: as they are, from one-hot rows, or from zeros and ones."""
-    if not y.is_floating_point():
-        return y.long() if y.ndim == 1 else None
-    if y.ndim > 2 or not bool(((y == 0) | (y == 1)).all()):
-        return None
-    if y.ndim == 2 and y.shape[1] > 1:
-        return y.argmax(1) if bool((y.sum(1) == 1).all()) else None
-    return y.flatten().long()
-
-
-def features(x: torch.Tensor) -> torch.Tensor:
-    """The values of each feature as columns [values, F].
-
-    The columns of a table, the channels of images and of series; where it cannot be told which
-    axis of a series counts channels, the shorter one is taken.
-    """
-    if x.ndim == 1:
-        return x.view(-1, 1).float()
-    if x.ndim == 2:
-        return x.float()
-    axis = 1 if x.ndim > 3 or x.shape[1] <= x.shape[2] else 2
-    return x.transpose(axis, -1).reshape(-1, x.shape[axis]).float()
-
-
-def is_numbers(x: torch.Tensor) -> bool:
-    """Whether inputs are measurements or pixels; integers that are not bytes are token numbers."""
-    return x.is_floating_point() or x.dtype is torch.uint8
-
-
-def digests(*tensors: torch.Tensor) -> list[bytes]:
-    """One key per sample; equal keys mean equal content."""
-    parts = [t.contiguous().view(len(t), -1).cpu().numpy() for t in tensors]
-    return [b"".join(p[i].tobytes() for p in parts) for i in range(len(tensors[0]))]

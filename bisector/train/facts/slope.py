@@ -10,7 +10,9 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from bisector.train.facts.scene import KEPT, Absent, Scene
+from bisector.train.facts.samples import KEPT
+from bisector.train.facts.scene import Scene
+from bisector.train.facts.shown import Absent
 
 Facts = dict[str, Any]
 STEP = 1e-6

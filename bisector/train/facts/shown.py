@@ -1,0 +1,174 @@
+"""What a training shows of itself to be looked at: its model, loss and optimizer, and its splits.
+
+A recipe shows everything; a function shows what it gives to `run.watch`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
+
+from bisector.train.batches import Batch
+from bisector.train.parts import Augment, Parts
+from bisector.train.seeding import seed_loader_worker
+
+
+class Absent(Exception):  # noqa: N818 - no error: the facts are not to be had here
+    """A family of facts cannot be measured; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """The processes that load a split."""
+
+    number: int = 0
+    begin: Callable[[int], None] | None = None
+    """What each of them calls first, with its number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One split: samples by number and the order in which they are taken, or batches only."""
+
+    dataset: Dataset[Any] | None = None
+    """None: there are no samples by number, only `loader`."""
+    order: Iterable[list[int]] = ()
+    """The numbers of the samples of each batch, which may go on for ever."""
+    collate: Callable[[list[Any]], Any] = default_collate
+    loader: Iterable[Any] = ()
+    workers: Workers = Workers()
+
+    @property
+    def total(self) -> int:
+        """Samples in the split; 0: it does not say."""
+        return 0 if self.dataset is None else len(self.dataset)  # type: ignore[arg-type]
+
+    def sample(self, number: int) -> Batch:
+        """A sample as its row in a batch would be: input and target."""
+        assert self.dataset is not None
+        x, y = pair(self.collate([self.dataset[number]]))
+        return x[0].clone(), y[0].clone()
+
+    def batches(self) -> Iterator[tuple[list[int], Batch]]:
+        """Batch by batch, with the numbers of its samples; none of these where not known."""
+        if self.dataset is None:
+            yield from (([], pair(batch)) for batch in self.loader)
+            return
+        taken: list[list[int]] = []
+        loader = DataLoader(
+            self.dataset,
+            batch_sampler=noted(self.order, taken),  # type: ignore[arg-type]
+            collate_fn=self.collate,
+            generator=torch.Generator(),
+        )
+        for batch in loader:
+            yield taken.pop(), pair(batch)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Everything that can be looked at; what is None was not shown."""
+
+    model: nn.Module
+    optimizer: Optimizer | None = None
+    loss: nn.Module | None = None
+    train: Source | None = None
+    val: Source | None = None
+    augments: Mapping[str, tuple[Augment, torch.Generator]] = field(default_factory=dict)
+    """What the training itself does to a batch before the model gets it."""
+    holders: tuple[object, ...] = ()
+    """What else may say how inputs are to be prepared, as the object that holds the splits."""
+
+
+def noted(order: Iterable[list[int]], taken: list[list[int]]) -> Iterator[list[int]]:
+    """The order, each of its batches kept in `taken` as it is asked for."""
+    for numbers in order:
+        taken.append(list(numbers))
+        yield taken[-1]
+
+
+def pair(batch: Any) -> Batch:
+    """Inputs and targets.
+
+    Raises:
+        Absent: a batch is something else.
+    """
+    if isinstance(batch, list | tuple) and len(batch) == 2:
+        x, y = batch
+        if isinstance(x, torch.Tensor) and isinstance(y, torch.Tensor) and x.ndim and y.ndim:
+            return x, y
+    raise Absent(f"a batch is no pair of tensors, inputs and targets, but {described(batch)}")
+
+
+def described(batch: Any) -> str:
+    """What a batch is, in a few words."""
+    if isinstance(batch, dict):
+        return f"a dict of {', '.join(map(str, batch))}"
+    if isinstance(batch, list | tuple):
+        return f"{len(batch)} of {', '.join(sorted({type(part).__name__ for part in batch}))}"
+    return f"a {type(batch).__name__}"
+
+
+def of_recipe(parts: Parts) -> Shown:
+    """Everything that our own loop trains with."""
+    order = parts.order
+    order.start = 0
+    workers = Workers(parts.settings.workers, seed_loader_worker)
+    return Shown(
+        model=parts.model,
+        optimizer=parts.optimizer,
+        loss=parts.loss,
+        train=Source(parts.data.train, order, workers=workers),
+        val=Source(parts.data.val),
+        augments=parts.augments,
+        holders=(parts.data,),
+    )
+
+
+def of_watch(
+    model: nn.Module,
+    optimizer: Optimizer | None,
+    loss: Callable[..., torch.Tensor] | None,
+    loader: Iterable[Any] | None,
+    val_loader: Iterable[Any] | None,
+) -> Shown:
+    """What a function gave to `run.watch`."""
+    return Shown(
+        model=model,
+        optimizer=optimizer,
+        loss=loss if isinstance(loss, nn.Module) or loss is None else Called(loss),
+        train=None if loader is None else of_loader(loader),
+        val=None if val_loader is None else of_loader(val_loader),
+    )
+
+
+def of_loader(loader: Iterable[Any]) -> Source:
+    """A loader's split: by number if it is a DataLoader over a map-style data set."""
+    if (
+        not isinstance(loader, DataLoader)
+        or isinstance(loader.dataset, IterableDataset)
+        or loader.batch_sampler is None
+    ):
+        return Source(loader=loader)
+    return Source(
+        dataset=loader.dataset,
+        order=loader.batch_sampler,
+        collate=loader.collate_fn,
+        workers=Workers(loader.num_workers, loader.worker_init_fn),
+    )
+
+
+class Called(nn.Module):
+    """A plain function as a loss."""
+
+    def __init__(self, function: Callable[..., torch.Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, *given: Any) -> torch.Tensor:
+        """What the function says."""
+        return self.function(*given)
