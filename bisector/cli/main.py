@@ -32,7 +32,8 @@ WORDS = {"init": ("NAME", "the experiment to write"), "explain": ("ID", "as in R
 
 EPILOG = """\
 exit codes: 0 concluded, 1 budget spent without a conclusion (check: something is suspected),
-2 usage or configuration, 3 the tool broke, 130 stopped (the same command goes on)."""
+2 usage or configuration, 3 the tool broke, 4 a verdict that --fail-on names,
+130 stopped (the same command goes on)."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -94,6 +95,8 @@ def _add(sub: argparse.ArgumentParser, verb: str) -> None:
         )
     if verb in ("run", "sweep"):
         sub.add_argument("--plain", action="store_true", help="plain lines, no live view")
+    if verb in ("run", "sweep", "report"):
+        _gate(sub)
     if verb == "report":
         sub.add_argument("--md", action="store_true", help="print it as Markdown instead")
         sub.add_argument("--mlflow", action="store_true", help="complete the view in MLflow")
@@ -104,6 +107,19 @@ def _add(sub: argparse.ArgumentParser, verb: str) -> None:
     if verb == "sweep":
         sub.add_argument("--trials", type=int, help="settings to try where a range is given")
         sub.add_argument("--seeds", type=int, default=1, help="runs of each setting (default: 1)")
+
+
+def _gate(sub: argparse.ArgumentParser) -> None:
+    """What a CI system asks for: see `bisector.cli.gate`."""
+    sub.add_argument(
+        "--fail-on",
+        metavar="V,V",
+        help="exit with 4 on these verdicts, e.g. culprit,baseline-broken",
+    )
+    sub.add_argument("--junit", type=Path, metavar="FILE", help="write the verdict as JUnit XML")
+    sub.add_argument(
+        "--github", action="store_true", help="print the verdict as annotations of a pull request"
+    )
 
 
 def _overrides(rest: Sequence[str], verb: str) -> list[str]:

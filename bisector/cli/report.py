@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bisector import rundir
 from bisector.cli.assemble import collector_of, planner_of
+from bisector.cli.gate import check_gate, gated, publish
 from bisector.cli.given import Given, recorded
 from bisector.cli.reporters import places_of
 from bisector.errors import LaunchError
@@ -19,31 +20,34 @@ from bisector.report.summary import summarise
 
 
 def main(args: argparse.Namespace) -> int:
-    """Exit code 0 once it is written; the search's own was told by `bisect run`.
+    """Exit code 0 once it is written, 4 if the verdict is one that --fail-on names.
 
     Raises:
         LaunchError: MLflow's store cannot be brought up to date.
     """
     given = Given.of(args)
+    check_gate(args)
     home, session = recorded(given)
     if args.mlflow:
         return _complete(home)
     config = next(e for e in reversed(session.events) if isinstance(e, Opened)).config
     places = places_of(given, home)
     rank = planner_of(config["planner"]).rank
+    summary = summarise(session, rank(session), places=places)
+    publish(args, given, session.experiment, summary)
+    code = gated(args, summary.ruling, 0)
     if args.json or args.md:
-        summary = summarise(session, rank(session), places=places)
         sys.stdout.write(
             json.dumps(as_json(summary), indent=1) + "\n" if args.json else markdown(summary)
         )
-        return 0
+        return code
     collector = collector_of(config)
     page = home / rundir.REPORT
     PageReporter(
         page, rank, lambda number: collector.collect(rundir.of(home, number)), places
     ).close(session)
     print(page)
-    return 0
+    return code
 
 
 def _complete(home: Path) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from bisector.cli.assemble import assemble, collector_of
+from bisector.cli.gate import check_gate, gated, publish
 from bisector.cli.given import Given, home_of, writable
 from bisector.cli.opening import open_session, opened
 from bisector.cli.preflight import preflight
@@ -41,11 +42,12 @@ def search(args: argparse.Namespace, what: Search) -> int:
     """Run a search to its end.
 
     Returns:
-        0 concluded, 1 budget spent first, 130 interrupted.
+        0 concluded, 1 budget spent first, 130 interrupted; 4 a verdict that --fail-on names.
 
     Raises:
         BisectError: it cannot begin, or cannot go on; what was computed is kept.
     """
+    check_gate(args)
     home = home_of(what.given.out, what.experiment.name)
     writable(home)
     event = opened(what.composer, what.experiment)
@@ -58,10 +60,11 @@ def search(args: argparse.Namespace, what: Search) -> int:
         parts = assemble(what.composer, what.experiment, what.phases, collector, reporters)
         with _on_signal(signal.default_int_handler):
             session = _drive(session, parts, journal, home)
+        summary = summarise(session, what.rank(session), places=places_of(what.given, home))
         if args.json:
-            summary = summarise(session, what.rank(session), places=places_of(what.given, home))
             print(json.dumps(as_json(summary), indent=1))
-        return _exit_code(session)
+        publish(args, what.given, what.experiment, summary)
+        return gated(args, summary.ruling, _exit_code(session))
     finally:
         journal.release()
 
