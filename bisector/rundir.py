@@ -9,6 +9,8 @@ facts.json     single numbers about the run, e.g. {"planned_steps": 450}
 process.json   the process that looks after the run, on the machine where it runs
 exit.json      how it ended; present if and only if the job has ended
 checkpoint.pt  where the training may go on from
+work/          the folder in which a command works; a link to each of the project's files
+readings.jsonl what was read out of a command's own files, in the form of metrics.jsonl
 stop           put there by anybody who wants the training to end at its next step
 """
 
@@ -30,6 +32,8 @@ PROCESS = "process.json"
 EXIT = "exit.json"
 CHECKPOINT = "checkpoint.pt"
 STOP = "stop"
+WORK = "work"
+READINGS = "readings.jsonl"
 PREFLIGHT = "preflight.json"
 """What a preflight job is to import; its findings are in `PREFLIGHT_RESULT`."""
 PREFLIGHT_RESULT = "preflight_result.json"

@@ -1,73 +1,152 @@
-"""Any command line, judged from outside."""
+"""Any command line, unchanged, judged from outside."""
 
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from shutil import which
 from typing import Any
 
-from bisector.errors import ConfigError
+import yaml
+
+from bisector.model.experiment import Experiment, LearningRate
 from bisector.model.session import Session
-from bisector.model.trial import Trial
+from bisector.model.surroundings import Surroundings, parted
+from bisector.model.trial import Arm, Trial
 from bisector.ports import Job, Limits
-from bisector.rundir import ENV_RUNDIR
+from bisector.rundir import CONFIG, ENV_RUNDIR
+from bisector.workload import config_file, place
+from bisector.workload.command_check import check
+from bisector.workload.options import digits, scaled, without
 from bisector.workload.overrides import overrides_of
+from bisector.workload.revisions import (
+    checkout,
+    first_on_path,
+    imports,
+    interpreter,
+    untracked,
+    with_python,
+)
+from bisector.workload.spelling import Spelled, Spelling, setting_of, spell
+from bisector.workload.template import filled
 
 
 @dataclass(frozen=True, slots=True)
 class CommandWorkload:
-    """`command` is an argv in which `{overrides} {seed} {rundir} {python}` are filled in.
+    """`command` is an argv in which `{overrides} {seed} {rundir} {config} {python}` are filled in.
 
-    A word that is `{overrides}` alone becomes as many words as the arm has
-    overrides; they are passed as they are written, never through a shell.
+    A word that is `{overrides}` alone becomes the words of the additions that are on; no shell
+    is between. A number at `lr.key` that stands in the command line or in the configuration
+    file is multiplied where it stands.
     """
 
     command: Sequence[str]
     resolve: Callable[[Sequence[str]], Mapping[str, Any]] | None = None
     limits: Limits = field(default_factory=Limits)
     env: Mapping[str, str] = field(default_factory=dict)
+    spelling: str = Spelling.WORDS
+    """How the program takes settings: see `spelling.Spelling`."""
+    config: str = ""
+    """The configuration file of which `{config}` is a copy, with the settings of the arm."""
+    folder: str = "fresh"
+    """Where the command works: `fresh`, a folder for each run that shows the project's files,
+    or `here`, the folder in which bisect was called."""
+    apart: Sequence[str] = ()
+    """Files and folders of the project that each run is to have for itself, empty."""
+
+    def blind(self) -> str:
+        """A command is seen from outside only."""
+        return "a command does not show its parts; a recipe does, and so does a function that calls run.watch"
 
     def prepare(self, session: Session, trial: Trial, rundir: Path) -> Job:
-        """The command for one trial."""
+        """The command for one trial, its working folder and its configuration file beside it."""
         rundir.mkdir(parents=True, exist_ok=True)
+        around, rest = parted(overrides_of(session.experiment, trial.arm))
+        spelled = self._spelled(session.experiment, trial.arm, rest)
         words = {"seed": str(trial.seed), "rundir": str(rundir), "python": sys.executable}
-        overrides = overrides_of(session.experiment, trial.arm)
-        lr = session.experiment.lr
-        if lr is not None and trial.arm.lr_scale != 1.0:
-            overrides.append(f"{lr.key}={lr.value * trial.arm.lr_scale!r}")
-        argv: list[str] = []
-        for part in self.command:
-            argv += overrides if part == "{overrides}" else [_filled(part, words)]
-        env = {**self.env, ENV_RUNDIR: str(rundir)}
-        return Job(tuple(argv), rundir, env, self.limits, Path.cwd())
+        if self.config:
+            words["config"] = str(
+                self._write_config(session.experiment, trial.arm, spelled, rundir)
+            )
+        argv = self._argv(session.experiment.lr, trial.arm, spelled, words)
+        if around.python:
+            argv = with_python(argv, interpreter(around.python))
+        self._note(argv, rundir, spelled, around)
+        code = checkout(around.revision, rundir.parents[1])
+        named = first_on_path(code) if around.revision else {}
+        env = {**named, **self.env, **spelled.env, **around.env, ENV_RUNDIR: str(rundir)}
+        return Job(tuple(argv), rundir, env, self.limits, self._place(rundir, code))
 
-    def preflight(self, session: Session, rundir: Path) -> None:
-        """The program must exist; nothing is run.
+    def preflight(self, session: Session, rundir: Path) -> Job | None:
+        """The program must be there, and every arm must be spelled; nothing is trained.
 
         Raises:
-            ConfigError: it does not, or the command has no place for the overrides.
+            ConfigError: something of it cannot be used as written.
         """
-        if isinstance(self.command, str):
-            raise ConfigError(
-                "workload.command is one text, but a list of words was expected.",
-                hint='Write command: [python, train.py, "{overrides}"]; there is no shell between.',
-            )
-        if "{overrides}" not in self.command:
-            raise ConfigError(
-                "workload.command has no `{overrides}`, so every arm would be the same run.",
-                hint='Put it where the options go: command: [python, train.py, "{overrides}"].',
-            )
-        program = _filled(self.command[0], {"python": sys.executable})
-        if which(program) is None:
-            raise ConfigError(
-                f"workload.command begins with `{program}`, which is not a program on PATH.",
-                hint="Write its full path, or {python} for the Python that runs bisect.",
-            )
+        check(self, session.experiment)
+        wanted = [
+            (f"additions.{a.name}", around)
+            for a in session.experiment.additions
+            if (around := parted(a.overrides)[0]).python or around.revision
+        ]
+        argv = filled(self.command, {"python": sys.executable}, ())
+        job = imports(argv, wanted, rundir) if wanted else None
+        return job and replace(job, limits=Limits(gpus=self.limits.gpus))
 
+    def _place(self, rundir: Path, code: Path) -> Path:
+        """The working folder: the run's own, or the project's (at one of its revisions)."""
+        if self.folder == "here":
+            return code
+        shared = untracked() if code != Path.cwd() else ()
+        return place.make(rundir, [*code.iterdir(), *shared], self.apart)
 
-def _filled(part: str, words: Mapping[str, str]) -> str:
-    """`part` with {names} filled in; other braces stay, as shell-like text needs them."""
-    for name, value in words.items():
-        part = part.replace("{" + name + "}", value)
-    return part
+    def _spelled(self, experiment: Experiment, arm: Arm, overrides: Sequence[str]) -> Spelled:
+        spelling = Spelling(self.spelling)
+        spelled = spell(overrides, spelling)
+        lr = experiment.lr
+        if lr is not None and arm.lr_scale != 1.0 and spelling is Spelling.ENVIRONMENT:
+            rate = float(spelled.env.get(lr.key, lr.value)) * arm.lr_scale
+            return replace(spelled, env={**spelled.env, lr.key: digits(rate)})
+        return spelled
+
+    def _argv(
+        self, lr: LearningRate | None, arm: Arm, spelled: Spelled, words: Mapping[str, str]
+    ) -> list[str]:
+        command = list(self.command)
+        for option in spelled.taken:
+            command = without(command, option)
+        argv = filled(command, words, spelled.words)
+        spelling = Spelling(self.spelling)
+        if lr is None or arm.lr_scale == 1.0 or spelling in (Spelling.FILE, Spelling.ENVIRONMENT):
+            return argv
+        if changed := scaled(argv, lr.key, arm.lr_scale):
+            return changed
+        rate = spell([f"{lr.key}={digits(lr.value * arm.lr_scale)}"], spelling)
+        return filled(command, words, [*spelled.words, *rate.words])
+
+    def _write_config(
+        self, experiment: Experiment, arm: Arm, spelled: Spelled, rundir: Path
+    ) -> Path:
+        """The configuration file of a run."""
+        document = config_file.patched(config_file.read(Path(self.config)), spelled.settings)
+        lr = experiment.lr
+        if lr is not None and arm.lr_scale != 1.0 and self.spelling == Spelling.FILE:
+            rate = config_file.number_at(document, lr.key) or lr.value
+            document = config_file.patched(
+                document, [setting_of(f"{lr.key}={digits(rate * arm.lr_scale)}")]
+            )
+        path = rundir / f"settings{Path(self.config).suffix}"
+        config_file.write(path, document)
+        return path
+
+    def _note(
+        self, argv: Sequence[str], rundir: Path, spelled: Spelled, around: Surroundings
+    ) -> None:
+        """What is run, beside it: for whoever reads the run directory, and for MLflow."""
+        told: dict[str, object] = {"command": shlex.join(argv)}
+        if env := {**spelled.env, **around.env}:
+            told["env"] = env
+        if around.revision:
+            told["revision"] = around.revision
+        text = yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=1_000_000)
+        (rundir / CONFIG).write_text(text, encoding="utf-8")

@@ -13,6 +13,12 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 RUNTIME = {Requirement(text) for text in PROJECT["dependencies"]}
+EXTRAS = {
+    Requirement(text)
+    for extra, texts in PROJECT["optional-dependencies"].items()
+    for text in texts
+    if extra != "dev"
+}
 DEV = {Requirement(text) for text in PROJECT["optional-dependencies"]["dev"]}
 
 
@@ -61,7 +67,7 @@ def test_every_package_that_is_imported_is_declared() -> None:
     files = [*(ROOT / "bisector").rglob("*.py"), *(ROOT / "recipes").rglob("*.py")]
     imported = {name for file in files for name in imports_of(file)}
     foreign = imported - sys.stdlib_module_names - {"bisector", "pytest"}
-    declared = names(RUNTIME)
+    declared = names(RUNTIME | EXTRAS)
     undeclared = {
         n for n in foreign if not declared & set(map(canonicalize_name, distributions[n]))
     }

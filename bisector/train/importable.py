@@ -1,0 +1,76 @@
+"""Can a script's imports be imported, under other interpreters and in other revisions?
+
+`python -m bisector.train.importable` in a run directory with `preflight.json`. The script
+itself is not run: what it imports at its top level is.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from bisector.rundir import ENV_RUNDIR, PREFLIGHT, PREFLIGHT_RESULT, write_json
+
+_LIMIT = 120.0
+"""Seconds for the imports of one place."""
+
+_TRY = """
+import ast, importlib, importlib.util, os, sys
+script = sys.argv[1]
+sys.path[:0] = [os.getcwd(), os.path.join(os.getcwd(), "src")]
+if script.startswith("-m "):
+    spec = importlib.util.find_spec(script[3:])
+    if spec is None:
+        sys.exit("ModuleNotFoundError: No module named %r" % script[3:])
+    path = spec.origin
+else:
+    path = script
+    sys.path.insert(0, os.path.dirname(os.path.realpath(path)))
+with open(path, "rb") as file:
+    tree = ast.parse(file.read(), path)
+for node in tree.body:
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            importlib.import_module(alias.name)
+    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        module = importlib.import_module(node.module)
+        for alias in node.names:
+            if alias.name != "*" and not hasattr(module, alias.name):
+                importlib.import_module(node.module + "." + alias.name)
+"""
+
+
+def main() -> int:
+    """Try all places; what went wrong is in `preflight_result.json`."""
+    rundir = Path(os.environ[ENV_RUNDIR])
+    wanted = json.loads((rundir / PREFLIGHT).read_text(encoding="utf-8"))
+    errors = [
+        {"key": place["key"], "target": place["target"], "message": said}
+        for place in wanted["places"]
+        if (said := complaint(place["python"], place["cwd"], wanted["script"]))
+    ]
+    write_json(rundir / PREFLIGHT_RESULT, {"errors": errors})
+    return 0
+
+
+def complaint(python: str, folder: str, script: str) -> str:
+    """What an interpreter says when it imports what a script does; empty: nothing."""
+    code = Path(folder)
+    path = [str(p) for p in (code, code / "src") if p.is_dir()]
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([*path, os.environ.get("PYTHONPATH", "")])}
+    argv = [python, "-c", _TRY, script]
+    try:
+        done = subprocess.run(
+            argv, cwd=folder, env=env, capture_output=True, text=True, timeout=_LIMIT, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"its imports took more than {_LIMIT:.0f} s"
+    except OSError as e:
+        return f"{python} cannot be started: {e.strerror}"
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    return (lines[-1] if lines else "it ended without a word") if done.returncode else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

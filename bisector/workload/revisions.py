@@ -1,0 +1,162 @@
+"""Other code and other interpreters: git revisions in worktrees, virtual environments.
+
+A revision is checked out once a session, beside its runs; the user's own folder and branch
+stay as they are.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bisector.errors import ConfigError
+from bisector.model.surroundings import Surroundings
+from bisector.ports import Job
+from bisector.rundir import ENV_RUNDIR, PREFLIGHT, write_json
+
+_PYTHON = re.compile(r"(.*/)?python(\d(\.\d+)?)?")
+
+
+def checkout(revision: str | None, home: Path) -> Path:
+    """The folder in which the project's code is found.
+
+    Args:
+        revision: any name that git knows for a commit; None: the working folder as it is.
+        home: the session's folder; worktrees go into `code/` below it.
+
+    Raises:
+        ConfigError: this is no git repository, or it has no such revision.
+    """
+    here = Path.cwd()
+    if revision is None:
+        return here
+    commit = _commit(revision)
+    tree = (home / "code" / commit[:12]).absolute()
+    if not tree.exists():
+        tree.parent.mkdir(parents=True, exist_ok=True)
+        _git("worktree", "prune")
+        _git("worktree", "add", "--detach", "--force", str(tree), commit)
+    below = tree / _git("rev-parse", "--show-prefix")
+    if not below.is_dir():
+        raise ConfigError(
+            f"git:{revision} has no folder {_git('rev-parse', '--show-prefix')}, in which bisect was called.",
+            hint="Call bisect in a folder that both revisions have.",
+        )
+    return below
+
+
+def untracked() -> tuple[Path, ...]:
+    """What stands in the working folder and is not git's, such as data: revisions share it."""
+    tracked = {name.split("/")[0] for name in _git("ls-files", "-z").split("\0")}
+    return tuple(p for p in Path.cwd().iterdir() if p.name not in tracked | {".git"})
+
+
+def first_on_path(code: Path) -> dict[str, str]:
+    """The variable by which a revision's packages go before those that are installed."""
+    given = os.environ.get("PYTHONPATH", "")  # noqa: TID251  what the user set is kept
+    folders = [str(p) for p in (code, code / "src") if p.is_dir()]
+    return {"PYTHONPATH": os.pathsep.join([*folders, *filter(None, [given])])}
+
+
+def interpreter(path: str) -> Path:
+    """The interpreter that a path names, by itself or by its virtual environment.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    given = Path(path).expanduser().absolute()
+    found = given / "bin" / "python" if given.is_dir() else given
+    if not found.is_file():
+        raise ConfigError(
+            f"python:{path} names no interpreter: there is no {found}.",
+            hint="Name a virtual environment's folder, or its bin/python.",
+        )
+    return found
+
+
+def with_python(argv: Sequence[str], python: Path) -> list[str]:
+    """The command line under another interpreter.
+
+    Raises:
+        ConfigError: no word of it is an interpreter.
+    """
+    for at, word in enumerate(argv):
+        if word == sys.executable or _PYTHON.fullmatch(word):
+            return [*argv[:at], str(python), *argv[at + 1 :]]
+    raise ConfigError(
+        f"python:{python} has no interpreter to replace in the command.",
+        hint="Write the interpreter as a word of its own: [python, train.py, ...].",
+    )
+
+
+def imports(
+    argv: Sequence[str], wanted: Sequence[tuple[str, Surroundings]], rundir: Path
+) -> Job | None:
+    """A job that imports, in each of the surroundings, what the command's script imports.
+
+    Args:
+        argv: the command of the baseline.
+        wanted: where each of the surroundings is asked for, and what they are.
+        rundir: the job's own; worktrees go beside it.
+
+    Raises:
+        ConfigError: an interpreter or a revision is not there.
+    """
+    script = _script(argv)
+    places = []
+    for key, around in wanted:
+        code = checkout(around.revision, rundir.parent)
+        python = interpreter(around.python) if around.python else _python_of(argv)
+        named = [f"git:{around.revision}"] if around.revision else []
+        named += [f"python:{around.python}"] if around.python else []
+        places.append(
+            {"key": key, "target": ", ".join(named), "python": str(python), "cwd": str(code)}
+        )
+    if not script:
+        return None
+    rundir.mkdir(parents=True, exist_ok=True)
+    write_json(rundir / PREFLIGHT, {"script": script, "places": places})
+    job = (sys.executable, "-m", "bisector.train.importable")
+    return Job(job, rundir, {ENV_RUNDIR: str(rundir)}, cwd=Path.cwd())
+
+
+def _script(argv: Sequence[str]) -> str:
+    """The Python file, or `-m` and the module, that a command runs; empty: none can be seen."""
+    for at, word in enumerate(argv):
+        if word == "-m" and at + 1 < len(argv):
+            return f"-m {argv[at + 1]}"
+        if word.endswith(".py"):
+            return word
+    return ""
+
+
+def _python_of(argv: Sequence[str]) -> str:
+    return next((w for w in argv if _PYTHON.fullmatch(w) or w == sys.executable), sys.executable)
+
+
+def _commit(revision: str) -> str:
+    try:
+        return _git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    except ConfigError:
+        raise ConfigError(
+            f"git:{revision} is no revision of the repository around {Path.cwd()}.",
+            hint="Name a commit, a tag or a branch that `git log` knows; fetch it first.",
+        ) from None
+
+
+def _git(*words: str) -> str:
+    try:
+        done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise ConfigError(
+            "`git` is not installed here.", hint="Install it, or take out `git:`."
+        ) from None
+    if done.returncode:
+        said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
+        raise ConfigError(
+            f"`git {' '.join(words[:2])}` failed: {said}.",
+            hint="Call bisect inside the repository whose revisions are compared.",
+        )
+    return done.stdout.strip("\n")
