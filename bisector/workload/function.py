@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,6 @@ from bisector.ports import Job, Limits
 from bisector.rundir import CONFIG, ENV_RUNDIR, INSPECT, PREFLIGHT, write_json
 from bisector.workload.overrides import overrides_of
 
-BOUNDS = ("max_samples", "seconds")
-"""What an inspection is told of how much it may look at."""
-START = 120.0
-"""Seconds in which a look may import what it needs and build the parts, before it is ended."""
-
 Resolve = Callable[[Sequence[str]], Mapping[str, Any]]
 """From overrides to the resolved recipe: plain dicts, lists, numbers and strings."""
 
@@ -35,14 +30,8 @@ class FunctionWorkload:
     resolve: Resolve
     limits: Limits = field(default_factory=Limits)
 
-    def blind(self) -> str:
-        """Nothing: a function may show its parts (`run.watch`), and says so itself if it does not."""
-        return ""
-
     def prepare(self, session: Session, trial: Trial, rundir: Path) -> Job:
         """The worker's command for one trial, with its resolved configuration beside it."""
-        if not trial.arm.trained:
-            return self._look(session, trial, rundir)
         rundir.mkdir(parents=True, exist_ok=True)
         text = yaml.safe_dump(self._config(session, trial.arm), sort_keys=False)
         (rundir / CONFIG).write_text(text, encoding="utf-8")
@@ -82,14 +71,8 @@ class FunctionWorkload:
         rundir.mkdir(parents=True, exist_ok=True)
         text = yaml.safe_dump(dict(recipe), sort_keys=False)
         (rundir / CONFIG).write_text(text, encoding="utf-8")
-        write_json(rundir / INSPECT, {name: bounds[name] for name in BOUNDS})
+        write_json(rundir / INSPECT, dict(bounds))
         return self._job(rundir, "bisector.train.inspection", self.target, str(seed))
-
-    def _look(self, session: Session, trial: Trial, rundir: Path) -> Job:
-        bounds = session.experiment.inspect
-        recipe = self._config(session, trial.arm)
-        job = self.inspection(recipe, trial.seed, asdict(bounds), rundir)
-        return replace(job, limits=replace(self.limits, seconds=START + 2 * bounds.seconds))
 
     def _job(self, rundir: Path, *worker: str) -> Job:
         env = {ENV_RUNDIR: str(rundir)}
