@@ -7,6 +7,8 @@ metrics.jsonl  one {"step", "name", "value", "at"} per line; NaN and Infinity ar
 log.txt        stdout and stderr
 facts.json     single numbers about the run, e.g. {"planned_steps": 450}
 process.json   the process that looks after the run, on the machine where it runs
+inspected.json what an inspection saw, and observed.json what a run's probes saw: facts by family,
+               {"facts": {family: {name: value}}, "absent": {family: why}}; see `collect.facts`
 exit.json      how it ended; present if and only if the job has ended
 checkpoint.pt  where the training may go on from
 work/          the folder in which a command works; a link to each of the project's files
@@ -40,6 +42,13 @@ PREFLIGHT_RESULT = "preflight_result.json"
 INSPECT = "inspect.json"
 """How much an inspection may look at; the facts it finds are in `INSPECTED`."""
 INSPECTED = "inspected.json"
+OBSERVE = "observe.json"
+"""How a run is to be observed; without it there are no probes. They write to `OBSERVATIONS`."""
+OBSERVATIONS = "observations.jsonl"
+PICTURES = "pictures.json"
+"""What an inspection drew: {"drawn": {picture: what is in it}, "absent": {picture: why}}."""
+OBSERVED = "observed.json"
+"""The facts that a run's probes saw while it trained, in the form of `INSPECTED`."""
 
 ENV_RUNDIR = "BISECT_RUN_DIR"
 """The environment variable by which a child learns its run directory."""

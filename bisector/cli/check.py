@@ -19,8 +19,10 @@ from bisector.config.schema import ChecksConf
 from bisector.diagnose import Terms, diagnose
 from bisector.errors import ConfigError, LaunchError
 from bisector.model.experiment import Experiment
+from bisector.report.check_page import write_check_page
 from bisector.report.diagnosis import as_json, lines, suspected
-from bisector.rundir import EXIT, INSPECTED, LOG
+from bisector.report.pictures import pictures_in
+from bisector.rundir import EXIT, INSPECTED, LOG, PICTURES, REPORT
 from bisector.workload.function import FunctionWorkload
 
 WAIT = 600.0
@@ -43,9 +45,17 @@ def main(args: argparse.Namespace) -> int:
     check_additions(composer, experiment)
     terms = terms_of(typed(composer).checks)
     on = additions(experiment, args.on or "")
-    looked = look(composer, experiment, on, home_of(given.out, experiment.name) / "check")
+    rundir = home_of(given.out, experiment.name) / "check"
+    page = args.html or rundir / REPORT
+    writable(page.parent)
+    looked = look(composer, experiment, on, rundir)
     diagnosis = diagnose(CATALOGUE, looked.facts, looked.absent, terms)
-    print(json.dumps(as_json(diagnosis), indent=1) if args.json else "\n".join(lines(diagnosis)))
+    names = [word for word in (args.on or "").split(",") if word]
+    write_check_page(page, experiment.name, names, diagnosis, pictures_in(rundir))
+    if args.json:
+        print(json.dumps(as_json(diagnosis), indent=1))
+    else:
+        print("\n".join([*lines(diagnosis), "", f"pictures {page}"]))
     return 1 if suspected(diagnosis) else 0
 
 
@@ -93,7 +103,7 @@ def look(composer: Composer, experiment: Experiment, on: list[str], rundir: Path
         return Looked({}, dict.fromkeys(FAMILIES, why))
     bounds = typed(composer).inspect
     writable(rundir)
-    for stale in (INSPECTED, EXIT):
+    for stale in (INSPECTED, PICTURES, EXIT):
         (rundir / stale).unlink(missing_ok=True)
     recipe = composer.recipe(on, what="--on")
     job = workload.inspection(recipe, experiment.seed, asdict(bounds), rundir)

@@ -104,6 +104,8 @@ def _add(sub: argparse.ArgumentParser, verb: str) -> None:
         sub.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1 (default: 5000)")
     if verb in ("sweep", "check"):
         sub.add_argument("--on", metavar="A,B", help="additions that are on throughout")
+    if verb == "check":
+        sub.add_argument("--html", type=Path, metavar="FILE", help="where the page goes")
     if verb == "sweep":
         sub.add_argument("--trials", type=int, help="settings to try where a range is given")
         sub.add_argument("--seeds", type=int, default=1, help="runs of each setting (default: 1)")

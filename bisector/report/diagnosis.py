@@ -17,31 +17,47 @@ def suspected(diagnosis: Diagnosis) -> bool:
 
 def lines(diagnosis: Diagnosis) -> Iterator[str]:
     """The findings first to last, then what could not be looked at."""
-    looked = len(diagnosis.silent) + len(diagnosis.findings)
-    total = count(looked + len(diagnosis.unlooked), "check")
-    found = count(len(diagnosis.findings), "finding") if diagnosis.findings else "nothing found"
-    yield f"{looked} of {total} looked: {found}." if looked else f"None of {total} could look."
+    yield headline(diagnosis)
     for place, finding in enumerate(diagnosis.findings, 1):
         yield ""
         yield from _of(finding, place)
     if diagnosis.unlooked:
         yield ""
         yield "Could not look:"
-        alike: dict[str, list[str]] = {}
-        for u in diagnosis.unlooked:
-            alike.setdefault(u.because, []).append(u.check)
-        for because, ids in alike.items():
-            yield f"  {', '.join(ids)}: {clean(because)}"
+        for ids, because in unlooked_by_reason(diagnosis):
+            yield f"  {ids}: {because}"
+
+
+def headline(diagnosis: Diagnosis) -> str:
+    """How many checks looked, and how much they found."""
+    looked = len(diagnosis.silent) + len(diagnosis.findings)
+    total = count(looked + len(diagnosis.unlooked), "check")
+    found = count(len(diagnosis.findings), "finding") if diagnosis.findings else "nothing found"
+    return f"{looked} of {total} looked: {found}." if looked else f"None of {total} could look."
+
+
+def unlooked_by_reason(diagnosis: Diagnosis) -> list[tuple[str, str]]:
+    """The ids of checks that could not look, and what they lacked, which many have in common."""
+    alike: dict[str, list[str]] = {}
+    for u in diagnosis.unlooked:
+        alike.setdefault(u.because, []).append(u.check)
+    return [(", ".join(ids), clean(because)) for because, ids in alike.items()]
+
+
+def facts_of(finding: Finding) -> Iterator[tuple[str, str]]:
+    """What shows it: the threshold that was crossed, and the evidence."""
+    if finding.crossing:
+        c = finding.crossing
+        yield "threshold", f"{number(c.value)} against {c.key}={c.limit:g} ({c.source})"
+    for name, value in finding.evidence.items():
+        yield name.replace("_", " "), _shown(value)
 
 
 def _of(finding: Finding, place: int) -> Iterator[str]:
     yield f"{place}. {finding.check} {finding.title} ({finding.severity}, {finding.stage})"
     yield f"   {clean(finding.summary)}"
-    if finding.crossing:
-        c = finding.crossing
-        yield f"   threshold: {number(c.value)} against {c.key}={c.limit:g} ({c.source})"
-    for name, value in finding.evidence.items():
-        yield f"   {name.replace('_', ' ')}: {_shown(value)}"
+    for name, value in facts_of(finding):
+        yield f"   {name}: {value}"
     yield f"   remedy: {finding.remedy.text}"
     if finding.remedy.overrides:
         yield f"   try: {' '.join(finding.remedy.overrides)}"

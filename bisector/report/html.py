@@ -79,7 +79,7 @@ def render(
     ranked = [Suspect(b.culprits, b.probability, b.cumulative) for b in summary.beliefs]
     opened = next((e for e in session.events if isinstance(e, Opened)), None)
     return (
-        _environment()
+        environment()
         .get_template("page.html")
         .render(
             summary=summary,
@@ -99,7 +99,8 @@ def render(
     )
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates, in which every value is escaped."""
     env = Environment(
         loader=PackageLoader("bisector", "report"),
         autoescape=True,

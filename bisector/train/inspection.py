@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,9 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
-from bisector.rundir import CONFIG, ENV_RUNDIR, INSPECT, INSPECTED, write_json
+from bisector.rundir import CONFIG, ENV_RUNDIR, INSPECT, INSPECTED, PICTURES, write_json
 from bisector.train.facts import batches, data, losses, network, noise, outputs, relation, slope
+from bisector.train.facts.charts import DRAWINGS
 from bisector.train.facts.scene import Bounds, Scene
 from bisector.train.facts.shown import Absent, Shown, of_recipe
 from bisector.train.parts import build
@@ -79,6 +80,8 @@ class Inspected:
     facts: dict[str, dict[str, Any]]
     absent: dict[str, str]
     seconds: dict[str, float]
+    pictures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What was drawn, and why the rest was not: see `bisector.rundir.PICTURES`."""
 
 
 def main(argv: list[str]) -> int:
@@ -96,7 +99,9 @@ def main(argv: list[str]) -> int:
         found = Inspected({}, dict.fromkeys(FAMILIES, str(why)), {})
     else:
         found = inspect(shown, device_of(shown.model), bounds)
-    write_json(rundir / INSPECTED, finite(asdict(found)))
+    record = finite(asdict(found))
+    write_json(rundir / PICTURES, record.pop("pictures"))
+    write_json(rundir / INSPECTED, record)
     return 0
 
 
@@ -120,7 +125,9 @@ def inspect(shown: Shown, device: torch.device, bounds: Bounds) -> Inspected:
     """Measure every family that can be; all random streams are left as they were found."""
     before = global_state()
     try:
-        return measured(Scene(shown, device, bounds))
+        scene = Scene(shown, device, bounds)
+        found = measured(scene)
+        return replace(found, pictures=drawn(scene, found))
     finally:
         restore_global_state(before)
 
@@ -140,6 +147,17 @@ def measured(scene: Scene) -> Inspected:
             found.absent[name] = told(error)
         found.seconds[name] = time.monotonic() - start
     return found
+
+
+def drawn(scene: Scene, found: Inspected) -> dict[str, dict[str, Any]]:
+    """The pictures, as far as they can be had; what was measured is marked in them."""
+    pictures: dict[str, dict[str, Any]] = {"drawn": {}, "absent": {}}
+    for name, draw in DRAWINGS.items():
+        try:
+            pictures["drawn"][name] = draw(scene, found.facts)
+        except (Absent, *USERS) as error:
+            pictures["absent"][name] = told(error)
+    return pictures
 
 
 def told(error: Exception) -> str:

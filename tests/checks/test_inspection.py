@@ -11,6 +11,7 @@ from check_gallery import KINDS, examined, made, recipe
 from omegaconf import OmegaConf
 
 from bisector.rundir import METRICS
+from bisector.train.facts.charts import DRAWINGS
 from bisector.train.facts.scene import Bounds
 from bisector.train.facts.shown import of_recipe
 from bisector.train.inspection import inspect
@@ -40,6 +41,8 @@ def trained(rundir: Path, *, looked_at: bool) -> tuple[dict[str, torch.Tensor], 
     if looked_at:
         found = inspect(of_recipe(parts), torch.device("cpu"), Bounds())
         assert not found.absent
+        assert set(found.pictures["drawn"]) == set(DRAWINGS)
+        assert found.pictures["drawn"]["gallery"]["augmented_by"] == ["mixup", "noise"]
     training = Training(parts, run)
     training.go_on()
     lines = (rundir / METRICS).read_text().splitlines()
