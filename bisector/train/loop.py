@@ -24,6 +24,7 @@ def train(cfg: DictConfig, run: Run) -> None:
     """Train a recipe, from its checkpoint if the run directory holds one."""
     training = Training(build(cfg, run), run)
     training.restore()
+    run.watch(training.parts.model, training.parts.optimizer, loss=training.parts.loss)
     training.go_on()
 
 

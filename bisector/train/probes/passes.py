@@ -1,0 +1,65 @@
+"""Counts passes through a model: forward in which mode, backward, and steps."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+
+class Passes:
+    """One hook on the model itself, which stays; it counts on the host and looks at no tensor."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.sensitive = [n for n, m in model.named_modules() if sensitive(m)]
+        """The modules that do something else in training than in evaluation."""
+        self.forwards = {"train": 0, "train_no_grad": 0, "eval": 0, "eval_no_grad": 0}
+        self.backwards = 0
+        self.steps = 0
+        self.since_step = 0
+        self._model = model
+        self._odd: list[str] = []
+        self._hook = model.register_forward_pre_hook(self._forward)
+
+    def end(self) -> None:
+        """Take the hook away."""
+        self._hook.remove()
+
+    def _forward(self, model: nn.Module, _: Any) -> None:
+        mode = "train" if model.training else "eval"
+        self.forwards[mode if torch.is_grad_enabled() else f"{mode}_no_grad"] += 1
+
+    def backward(self) -> None:
+        """A backward pass begins."""
+        self.backwards += 1
+        self.since_step += 1
+
+    def step(self) -> None:
+        """The optimizer has stepped."""
+        self.steps += 1
+        self.since_step = 0
+
+    @property
+    def stalled(self) -> bool:
+        """Whether there have been 16, 32, 64, ... backward passes without a step."""
+        n = self.since_step
+        return n >= 16 and not n & (n - 1)
+
+    def counts(self) -> dict[str, Any]:
+        """All counts so far, and the modules whose mode is not the model's."""
+        training = self._model.training
+        apart = [n for n, m in self._model.named_modules() if m.training != training]
+        return {
+            "forwards": dict(self.forwards),
+            "backwards": self.backwards,
+            "steps": self.steps,
+            "other_mode": apart,
+        }
+
+
+def sensitive(module: nn.Module) -> bool:
+    """Whether a module's mode makes a difference."""
+    if isinstance(module, nn.modules.dropout._DropoutNd):
+        return module.p > 0
+    if isinstance(module, nn.MultiheadAttention | nn.RNNBase):
+        return bool(module.dropout)
+    return isinstance(module, nn.modules.batchnorm._BatchNorm)

@@ -1,0 +1,98 @@
+"""Writes what was measured to `observations.jsonl`, without making the device wait for it.
+
+Measurements stay on their device. On a GPU they are copied to pinned memory behind the work that
+made them, and written once they have arrived; a row costs the step no synchronisation.
+"""
+
+import json
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+Columns = Mapping[str, Sequence[torch.Tensor]]
+"""Name to single numbers, which are written as one list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line under way."""
+
+    words: Mapping[str, Any]
+    layout: tuple[tuple[str, int], ...]
+    numbers: torch.Tensor
+    arrival: torch.cuda.Event | None
+
+
+class Recorder:
+    """One file; lines are written whole, in order, and reach the disk's cache at once."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a", encoding="utf-8", buffering=1)
+        self._under_way: deque[Row] = deque()
+
+    def note(self, kind: str, **words: Any) -> None:
+        """A line of what is known already."""
+        self._under_way.append(Row({"kind": kind, **words}, (), torch.empty(0), None))
+        self.write()
+
+    def send(self, kind: str, columns: Columns, **words: Any) -> None:
+        """A line with numbers that may still be being computed."""
+        layout = tuple((name, len(column)) for name, column in columns.items())
+        numbers, arrival = _on_the_way(_joined([t for c in columns.values() for t in c]))
+        self._under_way.append(Row({"kind": kind, **words}, layout, numbers, arrival))
+        self.write()
+
+    def write(self, *, wait: bool = False) -> None:
+        """Write the lines that have arrived; `wait`: all of them."""
+        while self._under_way:
+            row = self._under_way[0]
+            if row.arrival is not None and not row.arrival.query():  # type: ignore[no-untyped-call]
+                if not wait:
+                    return
+                row.arrival.synchronize()
+            self._file.write(_line(self._under_way.popleft()))
+
+
+def _joined(flat: list[torch.Tensor]) -> torch.Tensor:
+    if not flat:
+        return torch.empty(0)
+    device = flat[0].device
+    return torch.stack(
+        [
+            t
+            if t.dtype is torch.float32 and t.device == device
+            else t.to(device, torch.float32, non_blocking=True)
+            for t in flat
+        ]
+    )
+
+
+def _on_the_way(numbers: torch.Tensor) -> tuple[torch.Tensor, torch.cuda.Event | None]:
+    if numbers.device.type != "cuda":
+        return numbers.cpu(), None
+    host = torch.empty(numbers.shape, pin_memory=True)
+    host.copy_(numbers, non_blocking=True)
+    arrival = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    arrival.record(torch.cuda.current_stream(numbers.device))
+    return host, arrival
+
+
+def _line(row: Row) -> str:
+    numbers = row.numbers.tolist()
+    columns, start = [], 0
+    for name, count in row.layout:
+        shown = ", ".join([_number(v) for v in numbers[start : start + count]])
+        columns.append(f'"{name}": [{shown}]')
+        start += count
+    return ", ".join([json.dumps(row.words)[:-1], *columns]) + "}\n"
+
+
+def _number(value: float) -> str:
+    """Six digits, which is what single precision holds; spelt as JSON's reader wants it."""
+    if value != value:
+        return "NaN"
+    return f"{value:.6g}" if abs(value) < float("inf") else "Infinity" if value > 0 else "-Infinity"

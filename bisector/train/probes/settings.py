@@ -1,0 +1,33 @@
+"""Whether and how a run is observed: `observe.json` in its run directory; no file, no probes."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from bisector.rundir import OBSERVE
+
+GROWTH = 4
+"""The next look comes after one part in so many of the steps made so far."""
+WIDEST = 250
+"""The most steps between two looks."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeSettings:
+    """What an observed run may cost."""
+
+    memory_mb: float = 256.0
+    """Bound of the ring of recent states from which a failure is replayed; 0: no ring."""
+    steps_back: int = 64
+    """Steps from one kept state to the next, unless memory asks for fewer."""
+
+    @classmethod
+    def of(cls, rundir: Path) -> "ProbeSettings | None":
+        """The settings of the run in `rundir`; None: it is not observed."""
+        path = rundir / OBSERVE
+        return cls(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+
+
+def next_look(step: int) -> int:
+    """The step to look at after `step`: every one at first, then ever fewer."""
+    return step + min(WIDEST, max(1, step // GROWTH))

@@ -1,0 +1,225 @@
+"""Watches a training step by step and writes what it sees; the training does not notice.
+
+The optimizer's own step tells where a step ends. Between two looks there is nothing but that and
+the root of each backward pass. Nothing is drawn from a random stream, no gradient is added to
+and nothing is read back from the device, so the trained weights are the same bits.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+from weakref import WeakSet
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.optimizer import (
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
+
+from bisector.train.probes import backward, tensors
+from bisector.train.probes.forward import ForwardLook, Places
+from bisector.train.probes.loss_look import LossLook
+from bisector.train.probes.passes import Passes
+from bisector.train.probes.recorder import Recorder
+from bisector.train.probes.settings import next_look
+
+RARELY = 4
+"""The terms of the loss are weighed at step 1, and then when so many times the steps are made."""
+
+
+class Watch:
+    """One model under observation, from its first step on; `step` updates have been made."""
+
+    def __init__(
+        self, recorder: Recorder, model: nn.Module, optimizer: Optimizer | None, loss: object
+    ) -> None:
+        self.recorder = recorder
+        self.model = model
+        self.optimizer = optimizer
+        self.loss = loss if isinstance(loss, nn.Module) else None
+        self.step = 0
+        self.due = self.weighed_next = 1
+        self.passes = Passes(model)
+        self.parameters = tensors.measurable(list(model.named_parameters()))
+        self.losses: list[torch.Tensor] = []
+        """The roots of the backward passes since the last look, and of the step under way."""
+        self.own = {id(p) for p in (*model.parameters(), *self._of_loss())}
+        self.places = Places.of(model)
+        self.held: WeakSet[nn.Parameter] = WeakSet()
+        self.forward: ForwardLook | None = None
+        self.loss_look: LossLook | None = None
+        self.before: list[torch.Tensor] = []
+        self.stale: torch.Tensor | None = None
+        self.began = time.monotonic()
+
+    def begin(self) -> None:
+        """Start to watch."""
+        self.recorder.note(
+            "start",
+            parameters=list(self.parameters),
+            shapes=[list(p.shape) for p in self.parameters.values()],
+            trainable=[p.requires_grad for p in self.parameters.values()],
+            modes=self.passes.sensitive,
+            **self._handed(),
+        )
+        backward.listen(self.hear)
+        optimizer = self.optimizer
+        before = optimizer.register_step_pre_hook if optimizer else register_optimizer_step_pre_hook
+        after = (
+            optimizer.register_step_post_hook if optimizer else register_optimizer_step_post_hook
+        )
+        self._hooks = [before(self._before_step), after(self._after_step)]
+        self._look()
+
+    def end(self) -> None:
+        """Stop watching and write what is left."""
+        if not self._hooks:
+            return
+        backward.unlisten(self.hear)
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks = []
+        self._unlook()
+        self.passes.end()
+        self.recorder.send("rest", {"losses": self.losses}, step=self.step)
+        self.recorder.note("end", step=self.step, seconds=self._seconds(), **self.passes.counts())
+        self.recorder.write(wait=True)
+
+    def _look(self) -> None:
+        """Open the hooks for the step to come."""
+        if not isinstance(self.model, torch._dynamo.OptimizedModule):
+            self.forward = ForwardLook(self.places, self.own, self.held)
+            self.forward.begin()
+        self.loss_look = LossLook(self.loss, weigh=self.due >= self.weighed_next)
+        self.loss_look.begin()
+        self.stale = None
+
+    def _unlook(self) -> None:
+        if self.forward is not None:
+            self.forward.end()
+        if self.loss_look is not None:
+            self.loss_look.end()
+        self.forward = self.loss_look = None
+
+    def hear(self, roots: Sequence[torch.Tensor]) -> None:
+        """A backward pass is about to begin."""
+        self.passes.backward()
+        root = roots[0]
+        if root.numel() == 1:
+            self.losses.append(root.detach() if root.ndim == 0 else root.detach().reshape(()))
+        if self.passes.stalled:
+            self.recorder.note("stalled", step=self.step, **self.passes.counts())
+        look = self.loss_look
+        if look is None or look.seen:
+            return
+        look.see(root, self.model)
+        left = [g for p in self.parameters.values() if (g := tensors.gradient(p)) is not None]
+        self.stale = torch.stack(tensors.norms(left)).norm() if left else None
+
+    def _ours(self, optimizer: Optimizer) -> bool:
+        """Whether it is the optimizer to watch: the given one, else the first that steps."""
+        if self.optimizer is None:
+            self.optimizer = optimizer
+            self.recorder.note("optimizer", **self._handed())
+        return optimizer is self.optimizer
+
+    def _before_step(self, optimizer: Optimizer, *_: object) -> None:
+        if self.due == self.step + 1 and self._ours(optimizer):
+            self.before = tensors.copies(list(self.parameters.values()))
+
+    @torch.no_grad()
+    def _after_step(self, optimizer: Optimizer, *_: object) -> None:
+        if not self._ours(optimizer):
+            return
+        self.step += 1
+        self.passes.step()
+        if self.step == self.due:
+            self._write()
+            self.due = next_look(self.step)
+        if self.due == self.step + 1:
+            self._look()
+
+    def _write(self) -> None:
+        forward, loss_look = self.forward, self.loss_look
+        self._unlook()
+        words, columns = self._of_parameters()
+        if forward is not None:
+            more, given = of_forward(forward)
+            words, columns = words | more, columns | given
+            for stranger in forward.functions.strangers:
+                self.held.add(stranger)
+        if loss_look is not None and loss_look.weigh:
+            self.weighed_next = RARELY * self.step
+            words["terms"], columns["term_gradient"] = loss_look.names, loss_look.shares
+        if self.stale is not None:
+            columns["stale"] = [self.stale]
+        columns["losses"] = self.losses
+        self.losses = []
+        self.recorder.send(
+            "look", columns, step=self.step, lr=self._rate(), seconds=self._seconds(),
+            **words, **self.passes.counts(), **self._handed(),
+        )  # fmt: skip
+
+    def _of_parameters(self) -> tuple[dict[str, Any], dict[str, list[torch.Tensor]]]:
+        """Weights, their updates and gradients; a parameter without gradient is left out of these."""
+        after = [p.detach() for p in self.parameters.values()]
+        found = [tensors.gradient(p) for p in self.parameters.values()]
+        with_gradient = [i for i, g in enumerate(found) if g is not None]
+        gradients = [g for g in found if g is not None]
+        columns = {
+            "weight_norm": tensors.norms(after),
+            "weight_bounds": tensors.bounds(after),
+            "weight_mean": tensors.means(after),
+            "gradient_norm": tensors.norms(gradients),
+            "gradient_bounds": tensors.bounds(gradients),
+            "gradient_mean": tensors.means(gradients),
+        }
+        if len(self.before) == len(after):
+            columns["update_norm"] = tensors.norms(tensors.differences(after, self.before))
+        self.before = []
+        words = {} if len(gradients) == len(found) else {"with_gradient": with_gradient}
+        return words, columns
+
+    def _handed(self) -> dict[str, Any]:
+        """Which parameters the optimizer holds: of the model, not of it, and which it lacks."""
+        if self.optimizer is None:
+            return {}
+        handed = {id(p) for group in self.optimizer.param_groups for p in group["params"]}
+        return {
+            "not_handed": [n for n, p in self.parameters.items() if id(p) not in handed],
+            "handed": len(handed),
+            "foreign": len(handed - self.own),
+        }
+
+    def _of_loss(self) -> list[nn.Parameter]:
+        return list(self.loss.parameters()) if self.loss is not None else []
+
+    def _rate(self) -> float:
+        assert self.optimizer is not None
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def _seconds(self) -> float:
+        return round(time.monotonic() - self.began, 4)
+
+
+def of_forward(look: ForwardLook) -> tuple[dict[str, Any], dict[str, list[torch.Tensor]]]:
+    """What a forward pass showed, as words and as columns of numbers."""
+    words: dict[str, Any] = {
+        "layers": list(look.given),
+        "layer_values": list(look.values.values()),
+        "dead_in": list(look.dead),
+        "saturated_in": list(look.saturated),
+        "batch_norms": list(look.batch_norms),
+    }
+    if look.functions.foreign:
+        words["foreign_parameters"] = look.functions.foreign
+    columns: dict[str, list[torch.Tensor]] = {
+        name: [values[i] for values in look.given.values()]
+        for i, name in enumerate(("mean", "norm", "min", "max"))
+    }
+    columns |= {"dead": list(look.dead.values()), "saturated": list(look.saturated.values())}
+    for i, name in enumerate(("shift", "scale")):
+        columns[f"batch_norm_{name}"] = [v[i] for v in look.batch_norms.values()]
+    return words, columns

@@ -1,0 +1,228 @@
+"""What watching a training costs: a watched and a plain copy of it, in turns, step by step.
+
+    .venv/bin/python scripts/bench_probes.py [--quick] [--json]
+
+Both copies train in one process, `BLOCK` steps of the one and then as many of the other, the order
+changing from pair to pair: what else the machine does falls on both alike. On a CPU it is the
+processor's time that counts, on a GPU the wall's. Watched is a run from
+its first step on, dense looks and all. Other public monitors are measured in the same way, where
+they are installed. The goal on a CPU is an overhead of at most 3 %.
+"""
+
+import argparse
+import json
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from bisector.recipes.digits import Digits, SmallCNN
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - everybody's name for it
+
+from bisector.train.probes import backward
+from bisector.train.probes.recorder import Recorder
+from bisector.train.probes.watch import Watch
+
+BLOCK = 10
+"""Steps of one copy at a time."""
+
+
+@dataclass
+class Training:
+    """A model that can be trained by another step."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    batches: Iterator[tuple[Tensor, Tensor]]
+
+    def train(self, steps: int) -> float:
+        """Train; the seconds that it took."""
+        clock = time.perf_counter if torch.cuda.is_available() else time.process_time
+        began = clock()
+        for _ in range(steps):
+            x, y = next(self.batches)
+            F.cross_entropy(self.model(x), y).backward()
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        return clock() - began
+
+
+def batches(device: str, shape: tuple[int, ...]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches of 64 digits, for ever."""
+    x, y = (t.to(device) for t in Digits().train.tensors)
+    x = x.view(-1, *shape)
+    rng = torch.Generator().manual_seed(0)
+    while True:
+        chosen = torch.randint(len(x), (64,), generator=rng)
+        yield x[chosen], y[chosen]
+
+
+def cnn(device: str) -> Training:
+    """The recipe `digits`, at batch 64."""
+    model = SmallCNN().to(device)
+    return Training(model, torch.optim.AdamW(model.parameters(), 0.01), batches(device, (1, 8, 8)))
+
+
+def mlp(device: str) -> Training:
+    """Two hidden layers of 256."""
+    layers = (nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 10))
+    model = nn.Sequential(*layers).to(device)
+    return Training(model, torch.optim.AdamW(model.parameters(), 1e-3), batches(device, (64,)))
+
+
+TRAININGS: dict[str, Callable[[str], Training]] = {"digits CNN": cnn, "MLP 256": mlp}
+
+
+class Ours:
+    """Our probes, deaf while it is the other copy's turn."""
+
+    def __init__(self, training: Training, folder: Path) -> None:
+        recorder = Recorder(folder / "observations.jsonl")
+        self.watch = Watch(recorder, training.model, training.optimizer, None)
+        self.watch.begin()
+        self.rest()
+
+    def rest(self) -> None:
+        """Hear nothing of the other copy's backward passes."""
+        backward.unlisten(self.watch.hear)
+
+    def wake(self) -> None:
+        """Hear again."""
+        backward.listen(self.watch.hear)
+
+    def end(self) -> None:
+        """Write what is left."""
+        self.watch.end()
+
+
+class EveryHook:
+    """What many monitors do: a forward and a full backward hook on each layer, on every step."""
+
+    def __init__(self, training: Training, folder: Path) -> None:
+        self.rows: list[tuple[Tensor, Tensor]] = []
+        layers = [m for m in training.model.modules() if not list(m.children())]
+        self.hooks = [m.register_forward_hook(self.note) for m in layers]
+        self.hooks += [m.register_full_backward_hook(self.note) for m in layers]
+
+    def note(self, module: nn.Module, given: object, out: object) -> None:
+        """Mean and deviation of what is passed on."""
+        passed = out[0] if isinstance(out, tuple) else out
+        if isinstance(passed, Tensor):
+            self.rows.append((passed.detach().mean(), passed.detach().std()))
+
+    def rest(self) -> None:
+        """Nothing: its hooks are the model's own."""
+
+    def wake(self) -> None:
+        """Nothing, as in `rest`."""
+
+    def end(self) -> None:
+        """Take the hooks away."""
+        for hook in self.hooks:
+            hook.remove()
+
+
+class WandbWatch:
+    """`wandb.watch(model, log="all")`, offline, at its own default of every 1,000th backward pass."""
+
+    def __init__(self, training: Training, folder: Path) -> None:
+        wandb = import_module("wandb")
+        self.run = wandb.init(mode="offline", dir=folder, settings=wandb.Settings(silent=True))
+        self.run.watch(training.model, log="all")
+
+    def rest(self) -> None:
+        """Nothing: its hooks are the model's own."""
+
+    def wake(self) -> None:
+        """Nothing, as in `rest`."""
+
+    def end(self) -> None:
+        """Close its run."""
+        self.run.finish()
+
+
+Monitor = type[Ours] | type[EveryHook] | type[WandbWatch]
+
+
+def monitors() -> dict[str, Monitor]:
+    """Ours, what is commonly done by hand, and others that are installed."""
+    found: dict[str, Monitor] = {"bisect": Ours, "hooks on every layer and step": EveryHook}
+    if find_spec("wandb") is not None:
+        found["wandb.watch"] = WandbWatch
+    return found
+
+
+def measure(make: Callable[[str], Training], monitor: Monitor, steps: int) -> dict[str, float]:
+    """Overhead of a whole run of `steps`, in percent, and its 90 % interval over pairs of blocks."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    plain, watched = make(device), make(device)
+    plain.train(BLOCK)
+    rng = random.Random(0)
+    spent: list[tuple[float, float]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        other = monitor(watched, Path(folder))
+        for _ in range(steps // BLOCK):
+            times = {}
+            for which in rng.sample(["plain", "watched"], 2):
+                if which == "plain":
+                    times[which] = plain.train(BLOCK)
+                    continue
+                other.wake()
+                times[which] = watched.train(BLOCK)
+                other.rest()
+            spent.append((times["plain"], times["watched"]))
+        other.end()
+    return overhead(spent, rng)
+
+
+def overhead(spent: list[tuple[float, float]], rng: random.Random) -> dict[str, float]:
+    """The ratio of the sums, with a bootstrap over pairs."""
+
+    def percent(pairs: list[tuple[float, float]]) -> float:
+        return 100 * (sum(w for _, w in pairs) / sum(p for p, _ in pairs) - 1)
+
+    again = sorted(percent(rng.choices(spent, k=len(spent))) for _ in range(400))
+    return {
+        "overhead_percent": round(percent(spent), 2),
+        "low": round(again[20], 2),
+        "high": round(again[379], 2),
+        "ms_per_step": round(1000 * statistics.median(p for p, _ in spent) / BLOCK, 3),
+    }
+
+
+def main() -> int:
+    """Print one line for each training and monitor."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)  # fmt: skip
+    parser.add_argument("--quick", action="store_true", help="1,000 steps in place of 5,000")
+    parser.add_argument("--json", action="store_true", help="one object a line")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    steps = 1000 if args.quick else 5000
+    for name, make in TRAININGS.items():
+        for monitor, kind in monitors().items():
+            row = {"training": name, "monitor": monitor, "steps": steps}
+            row |= measure(make, kind, steps)
+            print(json.dumps(row) if args.json else told(row), flush=True)
+    return 0
+
+
+def told(row: dict[str, object]) -> str:
+    """One line for people."""
+    return (
+        f"{row['training']}, {row['monitor']}: {row['overhead_percent']:+} % "
+        f"({row['low']} to {row['high']}), {row['ms_per_step']} ms a step"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
