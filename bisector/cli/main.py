@@ -18,6 +18,7 @@ VERBS = {
     "plan": "show what would run and what it would cost; runs nothing",
     "status": "show how far a search is: belief, running trials, what is left",
     "log": "print the journal of a search",
+    "replay": "take up a search from a copy of its journal, which may have been edited",
     "report": "write a search's report again from its journal",
     "ui": "open MLflow on a search",
     "init": "write a commented experiment for your own code",
@@ -27,7 +28,11 @@ VERBS = {
 }
 """One module of `bisector.cli` each, imported only when asked for: `--help` stays instant."""
 
-WORDS = {"init": ("NAME", "the experiment to write"), "explain": ("ID", "as in R08 or R15b")}
+WORDS = {
+    "init": ("NAME", "the experiment to write"),
+    "replay": ("FILE", "a journal, as `bisect log --json` prints it"),
+    "explain": ("ID", "as in R08 or R15b"),
+}
 """What the words after a verb are, and their help, where they are no experiment."""
 
 EPILOG = """\
@@ -102,7 +107,7 @@ def _add(sub: argparse.ArgumentParser, verb: str) -> None:
         sub.add_argument("--mlflow", action="store_true", help="complete the view in MLflow")
     if verb == "ui":
         sub.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1 (default: 5000)")
-    if verb in ("sweep", "check"):
+    if verb in ("sweep", "check", "explain"):
         sub.add_argument("--on", metavar="A,B", help="additions that are on throughout")
     if verb == "check":
         sub.add_argument("--html", type=Path, metavar="FILE", help="where the page goes")
