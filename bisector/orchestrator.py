@@ -163,7 +163,7 @@ class Orchestrator:
         name = self.session.experiment.metric.name
         theirs = sorted(evidence.curves.keys() - set(Signal)) or ["val_acc"]
         raise ConfigError(
-            f"judge.metric is `{name}`, but the baseline {verdict.because} (run {trial.number:03d}).",
+            f"judge.metric is `{name}`, but the baseline {verdict.because} (run {trial.number:03d}){_looked(evidence)}.",
             hint=f"Map one of its names, e.g. `metrics: {{{name}: {theirs[0]}}}`; the run is kept and judged again.",
         )
 
@@ -218,6 +218,14 @@ class Orchestrator:
         self.session = self.session.add(event)
         for reporter in self._parts.reporters:
             reporter.update(self.session, event, evidence)
+
+
+def _looked(evidence: Evidence) -> str:
+    """Where a metric was looked for, and the end of what there was to see."""
+    if not (sought := evidence.facts.get("sought")):
+        return ""
+    lines = [line.strip()[:100] for line in evidence.log_tail.splitlines() if line.strip()]
+    return f"; looked for: {sought}; last lines: {' | '.join(lines[-3:]) or 'none'}"
 
 
 def now() -> float:

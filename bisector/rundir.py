@@ -13,6 +13,7 @@ exit.json      how it ended; present if and only if the job has ended
 checkpoint.pt  where the training may go on from
 work/          the folder in which a command works; a link to each of the project's files
 readings.jsonl what was read out of a command's own files, in the form of metrics.jsonl
+mlruns/        what a command itself has logged to MLflow
 stop           put there by anybody who wants the training to end at its next step
 """
 
@@ -36,6 +37,8 @@ CHECKPOINT = "checkpoint.pt"
 STOP = "stop"
 WORK = "work"
 READINGS = "readings.jsonl"
+MLRUNS = "mlruns"
+"""MLflow's file store of a command that logs to it."""
 PREFLIGHT = "preflight.json"
 """What a preflight job is to import; its findings are in `PREFLIGHT_RESULT`."""
 PREFLIGHT_RESULT = "preflight_result.json"

@@ -2,7 +2,9 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from inspect import signature
+from pathlib import Path
 from typing import Any, cast
 
 from hydra.errors import HydraException
@@ -10,6 +12,7 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from bisector.collect.native import NativeCollector
+from bisector.collect.readers import collector as reading
 from bisector.config.compose import Composer
 from bisector.config.parse import typed
 from bisector.errors import ConfigError
@@ -19,6 +22,7 @@ from bisector.orchestrator import Parts
 from bisector.plan.phases import Phase, conclude, confirm, isolate, reproduce, sweep_lr
 from bisector.ports import Collector, Launcher, Limits, Planner, Reporter, Workload
 from bisector.train.preflight import nearest, reason
+from bisector.workload.command import CommandWorkload
 from bisector.workload.function import FunctionWorkload, modules_of
 
 MOST_FALSE_ALARMS = 0.05
@@ -63,7 +67,10 @@ def assemble(
 
 def collector_of(config: Mapping[str, Any]) -> Collector:
     """Reads run directories with the metric names of a configuration, or a journal's copy of it."""
-    return NativeCollector({theirs: canonical for canonical, theirs in config["metrics"].items()})
+    names = {theirs: canonical for canonical, theirs in config["metrics"].items()}
+    read = config.get("read")
+    is_command = str((config.get("workload") or {}).get("_target_", "")).endswith("CommandWorkload")
+    return reading(names, read or {}) if read or is_command else NativeCollector(names)
 
 
 def planner_of(config: Any) -> Planner:
@@ -76,7 +83,13 @@ def workload_of(composer: Composer) -> Workload:
     limits = typed(composer).limits
     given = Limits(gpus=limits.gpus, seconds=limits.seconds, memory_mb=limits.memory_mb)
     node = composer.base.workload
-    return cast(Workload, _part("workload", node, resolve=composer.recipe, limits=given))
+    workload = cast(Workload, _part("workload", node, resolve=composer.recipe, limits=given))
+    read = typed(composer).read
+    if isinstance(workload, CommandWorkload) and read:
+        # What is read must be what the run itself has written, and not an earlier one's.
+        heads = [Path(p).parts[0] for p in (*read.files, *read.tensorboard)]
+        return replace(workload, apart=[*workload.apart, *heads])
+    return workload
 
 
 def launcher_of(composer: Composer, workload: Workload) -> Launcher:

@@ -26,6 +26,7 @@ from bisector.config.blame import blame, shown
 from bisector.config.schema import ExperimentConf
 from bisector.config.shape import check_shape, not_yaml
 from bisector.errors import ConfigError
+from bisector.model.surroundings import parted
 
 
 def packaged(name: str) -> Path:
@@ -95,10 +96,12 @@ class Composer:
     def recipe(self, overrides: Sequence[str], *, what: str = "") -> dict[str, Any]:
         """The resolved `recipe` with further overrides; `what` says whose they are.
 
+        What they say of the surroundings (`env:`, `python:`, `git:`) is not the recipe's.
+
         Raises:
             ConfigError: an override does not compose, or leaves a value missing.
         """
-        key = tuple(overrides)
+        _, key = parted(overrides)
         if key not in self._recipes:
             # Composing takes Hydra a twentieth of a second, and an arm has many seeds.
             self._recipes[key] = self._resolved(key, what)

@@ -28,12 +28,13 @@ from bisector.model.experiment import (
     LearningRate,
     Metric,
 )
+from bisector.model.surroundings import is_surrounding, place_set
 
 E = TypeVar("E", bound=StrEnum)
 
 TRAINED = ("recipe", "workload", "seed", "additions")
 """Keys of the configuration that decide what a run does."""
-JUDGED = ("metrics", "judge")
+JUDGED = ("read", "metrics", "judge")
 """Keys that decide what is made of it."""
 
 
@@ -141,6 +142,9 @@ def _spelled(composer: Composer, addition: Addition) -> dict[str, str]:
     keys: dict[str, str] = {}
     for i, text in enumerate(addition.overrides):
         where = f"additions.{addition.name}.overrides[{i}]"
+        if is_surrounding(text):
+            keys[place_set(text)] = text
+            continue
         try:
             override = OverridesParser.create().parse_override(text)
         except HydraException as e:

@@ -44,6 +44,22 @@ class JudgeConf:
 
 
 @dataclass
+class ReadConf:
+    """Where a program's measurements are, beside metrics.jsonl. A command is read by default."""
+
+    stdout: list[str] = field(default_factory=lambda: ["auto"])
+    """Patterns such as `val_acc ([0-9.]+)`, and presets: auto, pairs, dicts."""
+    files: list[str] = field(default_factory=list)
+    """.csv, .tsv, .jsonl and .json files below the folder in which a run works; globs."""
+    tensorboard: list[str] = field(default_factory=list)
+    """Folders of event files."""
+    step: str = ""
+    """The column that counts steps; empty: step, iter or epoch, whichever there is."""
+    exit_code: bool = False
+    """Read `passed`, which is 1 when a run ends well: for judge.metric=passed."""
+
+
+@dataclass
 class LrConf:
     """The learning rate and its sweep. Fields as in `model.experiment.LearningRate`."""
 
@@ -105,6 +121,7 @@ class ExperimentConf:
     """None: the name of the file."""
     seed: int = 0
     find: str = "all"
+    read: ReadConf | None = None
     metrics: dict[str, str] = field(default_factory=dict)
     """Canonical signal (loss, val_loss, score, lr, grad_norm) to the name the run logs."""
     judge: JudgeConf = field(default_factory=JudgeConf)

@@ -14,7 +14,7 @@ from bisector.model.session import Session
 from bisector.model.surroundings import Surroundings, parted
 from bisector.model.trial import Arm, Trial
 from bisector.ports import Job, Limits
-from bisector.rundir import CONFIG, ENV_RUNDIR
+from bisector.rundir import CONFIG, ENV_RUNDIR, MLRUNS
 from bisector.workload import config_file, place
 from bisector.workload.command_check import check
 from bisector.workload.options import digits, scaled, without
@@ -28,7 +28,7 @@ from bisector.workload.revisions import (
     with_python,
 )
 from bisector.workload.spelling import Spelled, Spelling, setting_of, spell
-from bisector.workload.template import filled
+from bisector.workload.template import fill, filled
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ class CommandWorkload:
     resolve: Callable[[Sequence[str]], Mapping[str, Any]] | None = None
     limits: Limits = field(default_factory=Limits)
     env: Mapping[str, str] = field(default_factory=dict)
+    """Variables of every run; the same names are filled in."""
     spelling: str = Spelling.WORDS
     """How the program takes settings: see `spelling.Spelling`."""
     config: str = ""
@@ -74,7 +75,9 @@ class CommandWorkload:
         self._note(argv, rundir, spelled, around)
         code = checkout(around.revision, rundir.parents[1])
         named = first_on_path(code) if around.revision else {}
-        env = {**named, **self.env, **spelled.env, **around.env, ENV_RUNDIR: str(rundir)}
+        own = {name: fill(value, words) for name, value in self.env.items()}
+        env = {**named, **_store(rundir), **own, **spelled.env, **around.env}
+        env[ENV_RUNDIR] = str(rundir)
         return Job(tuple(argv), rundir, env, self.limits, self._place(rundir, code))
 
     def preflight(self, session: Session, rundir: Path) -> Job | None:
@@ -150,3 +153,12 @@ class CommandWorkload:
             told["revision"] = around.revision
         text = yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=1_000_000)
         (rundir / CONFIG).write_text(text, encoding="utf-8")
+
+
+def _store(rundir: Path) -> dict[str, str]:
+    """A store of its own for a program that logs to MLflow: see `collect.mlflow_files`."""
+    return {
+        "MLFLOW_TRACKING_URI": (rundir.absolute() / MLRUNS).as_uri(),
+        "MLFLOW_ALLOW_FILE_STORE": "true",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }

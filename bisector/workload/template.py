@@ -25,7 +25,7 @@ def filled(command: Sequence[str], words: Mapping[str, str], overrides: Sequence
             continue
         quoted = is_script(command, at)
         told = {name: shlex.quote(value) if quoted else value for name, value in words.items()}
-        argv.append(_filled(part, {"overrides": shlex.join(overrides), **told}))
+        argv.append(fill(part, {"overrides": shlex.join(overrides), **told}))
     return argv
 
 
@@ -43,7 +43,8 @@ def mentions(command: Sequence[str], name: str) -> bool:
     return any("{" + name + "}" in part for part in command)
 
 
-def _filled(part: str, words: Mapping[str, str]) -> str:
+def fill(part: str, words: Mapping[str, str]) -> str:
+    """A word with its `{names}` filled in."""
     # In one pass, so that braces in a value stay; other braces are the user's own.
     names = "|".join(map(re.escape, words))
     return re.sub(r"\{(" + names + r")\}", lambda found: words[found[1]], part)
