@@ -1,18 +1,19 @@
-"""Write `docs/checks/`: one page for each check, and an index. `--check`: only say if they are up to date."""
+"""Write `docs/checks/`: the pages that `bisect explain` prints, and an index. `--check`: only say if they are up to date."""
 
 import sys
 from pathlib import Path
 
 from bisector.checks.catalogue import CATALOGUE
 from bisector.checks.reasons import REASONS
-from bisector.cli.explain import looked_at, of, page
+from bisector.cli.explain import explained, looked_at, of, own_page
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "checks"
 
 
 def pages() -> dict[str, str]:
     """File name to content."""
-    made = {f"{c.id}.md": f"# {_fenced(page(c))}" for c in CATALOGUE}
+    ids = {c.id: c for c in CATALOGUE} | {r.id: r for r in REASONS if own_page(r)}
+    made = {f"{i}.md": "\n".join(f"# {_fenced(text)}" for text in explained(i)) for i in ids}
     return made | {"README.md": "\n".join(_index())}
 
 
@@ -35,7 +36,8 @@ def _index() -> list[str]:
     lines += ["| id | reason | looked at by |", "|---|---|---|"]
     for reason in REASONS:
         checks = ", ".join(f"[{c.id}]({c.id}.md) {c.title}" for c in of(reason))
-        lines.append(f"| {reason.id} | {reason.title} | {checks or looked_at(reason)} |")
+        title = f"[{reason.title}]({reason.id}.md)" if own_page(reason) else reason.title
+        lines.append(f"| {reason.id} | {title} | {checks or looked_at(reason)} |")
     return [*lines, ""]
 
 

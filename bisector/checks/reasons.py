@@ -22,7 +22,7 @@ class Reason:
 REASONS: tuple[Reason, ...] = (
     Reason("B1", "start from a simple known model and a standard loss", "experiment"),
     Reason("B2", "turn off the tricks", "experiment"),
-    Reason("B3", "fine-tuning: same preprocessing as the original", "data"),
+    Reason("B3", "fine-tuning: same preprocessing as the original", "data", "R14"),
     Reason("B4", "verify the input", "data", "R01"),
     Reason("B5", "begin with 2-20 samples, then grow", "experiment"),
     Reason(

@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from bisector.config.schema import ChecksConf
 from bisector.diagnose import Terms, diagnose
 from bisector.errors import ConfigError, LaunchError
 from bisector.model.experiment import Experiment
+from bisector.model.finding import Diagnosis
 from bisector.report.check_page import write_check_page
 from bisector.report.diagnosis import as_json, lines, suspected
 from bisector.report.pictures import pictures_in
@@ -37,26 +38,49 @@ class Looked:
     absent: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """An experiment that was looked at."""
+
+    name: str
+    on: tuple[str, ...]
+    """Names of the additions that were on."""
+    rundir: Path
+    diagnosis: Diagnosis
+
+
 def main(args: argparse.Namespace) -> int:
     """Exit code 0 when nothing is suspected, 1 when something is."""
+    if args.html:
+        writable(args.html.parent)
+    found = examined(args)
+    page = args.html or found.rundir / REPORT
+    write_check_page(page, found.name, found.on, found.diagnosis, pictures_in(found.rundir))
+    if args.json:
+        print(json.dumps(as_json(found.diagnosis), indent=1))
+    else:
+        print("\n".join([*lines(found.diagnosis), "", f"pictures {page}"]))
+    return 1 if suspected(found.diagnosis) else 0
+
+
+def examined(args: argparse.Namespace) -> Examined:
+    """Look at the experiment that was typed.
+
+    Raises:
+        ConfigError: something is wrong with it.
+        LaunchError: the inspection did not end well.
+    """
     given = Given.of(args)
     composer = Composer(given.conf, given.overrides, given.folder)
     experiment = parse_experiment(composer)
     check_additions(composer, experiment)
     terms = terms_of(typed(composer).checks)
-    on = additions(experiment, args.on or "")
+    names = tuple(word for word in (args.on or "").split(",") if word)
     rundir = home_of(given.out, experiment.name) / "check"
-    page = args.html or rundir / REPORT
-    writable(page.parent)
-    looked = look(composer, experiment, on, rundir)
+    writable(rundir)
+    looked = look(composer, experiment, additions(experiment, names), rundir)
     diagnosis = diagnose(CATALOGUE, looked.facts, looked.absent, terms)
-    names = [word for word in (args.on or "").split(",") if word]
-    write_check_page(page, experiment.name, names, diagnosis, pictures_in(rundir))
-    if args.json:
-        print(json.dumps(as_json(diagnosis), indent=1))
-    else:
-        print("\n".join([*lines(diagnosis), "", f"pictures {page}"]))
-    return 1 if suspected(diagnosis) else 0
+    return Examined(experiment.name, names, rundir, diagnosis)
 
 
 def terms_of(conf: ChecksConf) -> Terms:
@@ -77,18 +101,17 @@ def terms_of(conf: ChecksConf) -> Terms:
     return Terms(conf.alpha, frozenset(conf.skip), conf.thresholds)
 
 
-def additions(experiment: Experiment, words: str) -> list[str]:
+def additions(experiment: Experiment, names: Sequence[str]) -> list[str]:
     """The overrides of the additions that are to be on.
 
     Raises:
         ConfigError: one of them is not an addition.
     """
-    on = frozenset(filter(None, words.split(",")))
-    for name in sorted(on - experiment.names):
-        raise ConfigError(
-            f"--on names `{name}`, which is not an addition.", hint=nearest(name, experiment.names)
-        )
-    return [o for a in experiment.additions if a.name in on for o in a.overrides]
+    for name in names:
+        if name not in experiment.names:
+            hint = nearest(name, experiment.names)
+            raise ConfigError(f"--on names `{name}`, which is not an addition.", hint=hint)
+    return [o for a in experiment.additions if a.name in names for o in a.overrides]
 
 
 def look(composer: Composer, experiment: Experiment, on: list[str], rundir: Path) -> Looked:
@@ -102,7 +125,6 @@ def look(composer: Composer, experiment: Experiment, on: list[str], rundir: Path
         why = f"a {type(workload).__name__} does not show its parts; a recipe does, and a function that calls run.watch"
         return Looked({}, dict.fromkeys(FAMILIES, why))
     bounds = typed(composer).inspect
-    writable(rundir)
     for stale in (INSPECTED, PICTURES, EXIT):
         (rundir / stale).unlink(missing_ok=True)
     recipe = composer.recipe(on, what="--on")

@@ -23,7 +23,7 @@ VERBS = {
     "ui": "open MLflow on a search",
     "init": "write a commented experiment for your own code",
     "check": "look for known reasons in data, model and loss, before anything is trained",
-    "explain": "print the manual page of a check, or list the reasons and their checks",
+    "explain": "print the manual page of a reason or a check, or list all of them",
     "sweep": "sweep hyperparameters of the recipe, with nothing to accuse",
 }
 """One module of `bisector.cli` each, imported only when asked for: `--help` stays instant."""
@@ -31,7 +31,7 @@ VERBS = {
 WORDS = {
     "init": ("NAME", "the experiment to write"),
     "replay": ("FILE", "a journal, as `bisect log --json` prints it"),
-    "explain": ("ID", "as in R08 or R15b"),
+    "explain": ("ID", "as in R08 or R15b; or conf=NAME"),
 }
 """What the words after a verb are, and their help, where they are no experiment."""
 
@@ -107,10 +107,7 @@ def _add(sub: argparse.ArgumentParser, verb: str) -> None:
         sub.add_argument("--mlflow", action="store_true", help="complete the view in MLflow")
     if verb == "ui":
         sub.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1 (default: 5000)")
-    if verb in ("sweep", "check", "explain"):
-        sub.add_argument("--on", metavar="A,B", help="additions that are on throughout")
-    if verb == "check":
-        sub.add_argument("--html", type=Path, metavar="FILE", help="where the page goes")
+    _add_for_one_arm(sub, verb)
     if verb == "sweep":
         sub.add_argument("--trials", type=int, help="settings to try where a range is given")
         sub.add_argument("--seeds", type=int, default=1, help="runs of each setting (default: 1)")
@@ -127,6 +124,14 @@ def _gate(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--github", action="store_true", help="print the verdict as annotations of a pull request"
     )
+
+
+def _add_for_one_arm(sub: argparse.ArgumentParser, verb: str) -> None:
+    """The flags of verbs that do not search, but look at or train one set of additions."""
+    if verb in ("sweep", "check", "explain"):
+        sub.add_argument("--on", metavar="A,B", help="additions that are on throughout")
+    if verb == "check":
+        sub.add_argument("--html", type=Path, metavar="FILE", help="where the page goes")
 
 
 def _overrides(rest: Sequence[str], verb: str) -> list[str]:
