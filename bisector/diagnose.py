@@ -1,10 +1,11 @@
 """From recorded facts to findings, the likeliest cause first.
 
 One fault sets off many symptoms, so findings are ranked by cause and not by loudness: what is
-upstream explains what is downstream of it.
+upstream explains what is downstream of it. What holds for a healthy neighbour as well is no
+reason for the difference, and comes last.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from bisector.checks.check import FAMILIES, Check
@@ -13,13 +14,15 @@ from bisector.model.finding import (
     Clue,
     Crossing,
     Diagnosis,
+    Facts,
     Finding,
     Severity,
     Stage,
     Unlooked,
 )
 
-Facts = Mapping[str, Mapping[str, object]]
+BEFORE = frozenset({Stage.DATA, Stage.MODEL})
+"""What can be looked for before anything is trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,31 +37,60 @@ class Terms:
     """By check, then by name, in place of the defaults."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What one check made of one case."""
+
+    check: Check
+    clue: Clue
+    shared: bool
+    """The healthy neighbour shows it too."""
+
+
 def diagnose(
-    checks: Sequence[Check], facts: Facts, absent: Mapping[str, str], terms: Terms
+    checks: Sequence[Check],
+    facts: Facts,
+    absent: Mapping[str, str],
+    terms: Terms,
+    *,
+    healthy: Facts | None = None,
+    stages: Set[Stage] = BEFORE,
 ) -> Diagnosis:
     """Let every check look that can.
 
     Args:
         checks: in the order of cause: see `rank`.
-        facts: by family.
+        facts: of what is to be explained, by family.
         absent: family to the reason why its facts could not be had.
         terms: thresholds, and what is switched off.
+        healthy: the facts of a neighbour that trains.
+        stages: which checks are asked; what a run shows is not to be missed before there is one.
     """
-    asked = [c for c in checks if c.id not in terms.off]
+    asked = [c for c in checks if c.id not in terms.off and c.stage in stages]
     able = [c for c in asked if all(n in facts for n in c.needs)]
     # Bonferroni over all that might look: one level, whatever the recipe lets be seen.
     alpha = terms.alpha / len(checks)
-    seen = {c.id: c.look(Case(facts, _limits(c, terms), alpha)) for c in able}
-    found = [(c, clue) for c in able if (clue := seen[c.id]) is not None]
-    found.sort(key=lambda pair: rank(pair[0], checks))
+    beside = healthy or {}
+    looked = {c.id: c.look(Case(facts, _limits(c, terms), alpha, beside)) for c in able}
+    found = [
+        _Seen(c, clue, _holds(c, beside, terms, alpha))
+        for c in able
+        if (clue := looked[c.id]) is not None
+    ]
+    found.sort(key=lambda each: (each.shared, rank(each.check, checks)))
     return Diagnosis(
-        findings=tuple(_finding(c, clue, terms) for c, clue in found),
+        findings=tuple(_finding(each, terms) for each in found),
         unlooked=tuple(
             Unlooked(c.id, c.title, _lacking(c, facts, absent)) for c in asked if c not in able
         ),
-        silent=tuple(c.id for c in able if seen[c.id] is None),
+        silent=tuple(c.id for c in able if looked[c.id] is None),
     )
+
+
+def _holds(check: Check, facts: Facts, terms: Terms, alpha: float) -> bool:
+    """Whether a check finds the same in other facts."""
+    able = all(n in facts for n in check.needs)
+    return able and check.look(Case(facts, _limits(check, terms), alpha)) is not None
 
 
 def rank(check: Check, checks: Sequence[Check]) -> tuple[bool, int, int]:
@@ -77,7 +109,8 @@ def _limits(check: Check, terms: Terms) -> dict[str, float]:
     )
 
 
-def _finding(check: Check, clue: Clue, terms: Terms) -> Finding:
+def _finding(seen: _Seen, terms: Terms) -> Finding:
+    check, clue = seen.check, seen.clue
     crossing = None
     if clue.crossed:
         name = clue.crossed.name
@@ -97,6 +130,7 @@ def _finding(check: Check, clue: Clue, terms: Terms) -> Finding:
         evidence=clue.evidence,
         crossing=crossing,
         remedy=check.remedy,
+        shared=seen.shared,
     )
 
 

@@ -23,7 +23,15 @@ from bisector.model.session import Event, Opened, Session
 
 _EVENTS: dict[str, type[Event]] = {
     c.__name__: c
-    for c in (events.Opened, events.Launched, events.Judged, events.Accused, events.Concluded)
+    for c in (
+        events.Opened,
+        events.Launched,
+        events.Judged,
+        events.Accused,
+        events.Diagnosed,
+        events.Explained,
+        events.Concluded,
+    )
 }
 
 _LOCK = "lock"

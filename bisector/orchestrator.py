@@ -14,15 +14,18 @@ from bisector import rundir
 from bisector.errors import ConfigError
 from bisector.journal import Journal
 from bisector.model.evidence import Evidence, Exit, Signal
-from bisector.model.session import Event, Judged, Launched, Session
+from bisector.model.finding import Looked
+from bisector.model.session import Diagnosed, Event, Judged, Launched, Session
 from bisector.model.trial import Arm, Purpose, Trial
 from bisector.model.verdict import Outcome, Symptom, Verdict
 from bisector.plan.phases import Phase, baseline_is_known, steer
 from bisector.ports import (
     Collector,
     Decision,
+    Diagnostician,
     JobState,
     Launcher,
+    Look,
     Oracle,
     Reporter,
     Workload,
@@ -41,6 +44,7 @@ class Parts:
     launcher: Launcher
     collector: Collector
     oracle: Oracle
+    diagnose: Diagnostician
     reporters: Sequence[Reporter]
 
 
@@ -120,9 +124,23 @@ class Orchestrator:
     def _do(self, decision: Decision) -> bool:
         if decision.record:
             self._record(decision.record)
+        if decision.look:
+            self._record(self._diagnosed(decision.look))
         for trial in decision.ask:
             self._launch(trial)
-        return bool(decision.record or decision.ask)
+        return decision != Decision()
+
+    def _diagnosed(self, look: Look) -> Diagnosed:
+        """What the checks say, by the facts that the trials have left in their run directories."""
+        seen, beside = self._facts(look.trials), self._facts(look.beside)
+        diagnosis = self._parts.diagnose(seen, beside, look)
+        return Diagnosed(look.additions, diagnosis, look.trials, look.beside)
+
+    def _facts(self, numbers: Sequence[int]) -> Looked:
+        found = Looked()
+        for number in numbers:
+            found = found.beside(self._parts.collector.look(rundir.of(self._home, number)))
+        return found
 
     def _launch(self, trial: Trial) -> None:
         job = self._parts.workload.prepare(self.session, trial, self._rundir(trial))
@@ -142,7 +160,8 @@ class Orchestrator:
 
     def _may_judge(self, trial: Trial) -> bool:
         """A run is held to the baseline only once the baseline is known."""
-        return trial.purpose in (Purpose.BASELINE, Purpose.SWEEP) or baseline_is_known(self.session)
+        alone = trial.purpose in (Purpose.BASELINE, Purpose.SWEEP) or not trial.arm.trained
+        return alone or baseline_is_known(self.session)
 
     def _lost(self, handle: str) -> bool:
         """Whether a job that its launcher no longer knows has left no exit for too long."""
@@ -152,9 +171,19 @@ class Orchestrator:
     def _judge(self, trial: Trial, evidence: Evidence) -> None:
         if evidence.exit is Exit.RUNNING:
             evidence = replace(evidence, exit=Exit.VANISHED)
+        if not trial.arm.trained:
+            self._remember(trial, self._of_look(evidence), evidence)
+            return
         verdict = self._parts.oracle.judge(evidence, self._baseline(trial))
         self._insist_on_a_metric(trial, verdict, evidence)
         self._remember(trial, verdict, evidence)
+
+    def _of_look(self, evidence: Evidence) -> Verdict:
+        """A look trains nothing, so all that can be said is whether there was anything to see."""
+        if evidence.exit is Exit.CLEAN:
+            return Verdict(Outcome.HEALTHY, 0.0, because="looked at")
+        verdict = self._parts.oracle.judge(evidence, ())
+        return replace(verdict, outcome=Outcome.UNRESOLVED, p_broken=0.5, signature=None)
 
     def _insist_on_a_metric(self, trial: Trial, verdict: Verdict, evidence: Evidence) -> None:
         signature = verdict.signature
@@ -172,6 +201,8 @@ class Orchestrator:
         partial = {}
         for launched in self.session.running:
             trial = launched.trial
+            if not trial.arm.trained:
+                continue
             evidence = self._evidence(trial)
             # At a tenth of the learning rate a healthy run is slower than any patience allows.
             slow = trial.arm.lr_scale < 1

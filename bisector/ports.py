@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bisector.model.evidence import Evidence
+from bisector.model.finding import Diagnosis, Looked, Stage
 from bisector.model.session import Event, Ruling, Session, Suspect
 from bisector.model.trial import Trial
 from bisector.model.verdict import Verdict
@@ -61,11 +62,28 @@ class Accusation:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """A question to the checks: what they say of an arm, from facts that trials have left."""
+
+    additions: frozenset[str]
+    """The arm; empty: the baseline."""
+    trials: tuple[int, ...]
+    """Whose facts are put together: a look at the arm, and runs of it."""
+    beside: tuple[int, ...] = ()
+    """The same of a neighbour that trains."""
+    stages: frozenset[Stage] = frozenset(Stage)
+    """The checks that are asked."""
+    blind: str = ""
+    """Why there is nothing to look at; empty where there is."""
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do now: train these, and record this. All empty: wait for what is running."""
+    """What to do now: train these, record this, ask the checks. All empty: wait."""
 
     ask: tuple[Trial, ...] = ()
     record: Event | None = None
+    look: Look | None = None
 
 
 class Planner(Protocol):
@@ -88,7 +106,11 @@ class Workload(Protocol):
     """Turns a trial into a command; one implementation per kind of user code."""
 
     def prepare(self, session: Session, trial: Trial, rundir: Path) -> Job:
-        """Write what the run needs into `rundir`; the command that trains it."""
+        """Write what the run needs into `rundir`; the command that trains it, or looks at it."""
+        ...
+
+    def blind(self) -> str:
+        """Why its parts cannot be looked at before they train; empty: they can be."""
         ...
 
     def preflight(self, session: Session, rundir: Path) -> Job | None:
@@ -124,6 +146,18 @@ class Collector(Protocol):
     """Reads what a run has left in its run directory, ended or not."""
 
     def collect(self, rundir: Path) -> Evidence: ...
+
+    def look(self, rundir: Path) -> Looked:
+        """The facts that checks go by, as far as the run has left any."""
+        ...
+
+
+class Diagnostician(Protocol):
+    """Says why an arm does not train, from recorded facts alone. Pure."""
+
+    def __call__(self, seen: Looked, healthy: Looked, look: Look) -> Diagnosis:
+        """What the checks say of `seen`, beside what is `healthy`, as far as `look` asks them."""
+        ...
 
 
 class Oracle(Protocol):

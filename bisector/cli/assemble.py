@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import Any, cast
@@ -11,6 +12,7 @@ from hydra.errors import HydraException
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from bisector.cli.checking import diagnostician, terms_of
 from bisector.collect.native import NativeCollector
 from bisector.collect.readers import collector as reading
 from bisector.config.compose import Composer
@@ -19,6 +21,7 @@ from bisector.errors import ConfigError
 from bisector.judge.oracle import SymptomOracle
 from bisector.model.experiment import Experiment
 from bisector.orchestrator import Parts
+from bisector.plan.looks import explain, inspect, look_closer
 from bisector.plan.phases import Phase, conclude, confirm, isolate, reproduce, sweep_lr
 from bisector.ports import Collector, Launcher, Limits, Planner, Reporter, Workload
 from bisector.train.preflight import nearest, reason
@@ -33,9 +36,21 @@ planners begin by expecting no more."""
 logging.getLogger("hydra.utils").disabled = True
 
 
-def search_phases(planner: Planner) -> tuple[Phase, ...]:
-    """The search, in the order in which its questions depend on each other."""
-    return (reproduce, isolate(planner), confirm, sweep_lr, conclude(planner))
+def search_phases(planner: Planner, blind: str) -> tuple[Phase, ...]:
+    """The search, in the order in which its questions depend on each other.
+
+    `blind` is why the workload's parts cannot be looked at (`Workload.blind`), empty if they can.
+    """
+    return (
+        partial(inspect, blind=blind),
+        reproduce,
+        isolate(planner),
+        confirm,
+        sweep_lr,
+        partial(look_closer, blind=blind),
+        explain,
+        conclude(planner),
+    )
 
 
 def assemble(
@@ -61,6 +76,7 @@ def assemble(
             alpha=min(MOST_FALSE_ALARMS, 1 - experiment.budget.confidence),
             patience=typed(composer).judge.patience,
         ),
+        diagnose=diagnostician(terms_of(typed(composer).checks)),
         reporters=reporters,
     )
 

@@ -10,13 +10,13 @@ from typing import Any
 from bisector.checks.catalogue import CATALOGUE
 from bisector.checks.check import FAMILIES
 from bisector.cli.assemble import launcher_of, workload_of
+from bisector.cli.checking import terms_of
 from bisector.cli.errand import errand, last_line
 from bisector.cli.given import Given, home_of, writable
 from bisector.config.blame import nearest
 from bisector.config.compose import Composer
 from bisector.config.parse import check_additions, parse_experiment, typed
-from bisector.config.schema import ChecksConf
-from bisector.diagnose import Terms, diagnose
+from bisector.diagnose import diagnose
 from bisector.errors import ConfigError, LaunchError
 from bisector.model.experiment import Experiment
 from bisector.model.finding import Diagnosis
@@ -81,24 +81,6 @@ def examined(args: argparse.Namespace) -> Examined:
     looked = look(composer, experiment, additions(experiment, names), rundir)
     diagnosis = diagnose(CATALOGUE, looked.facts, looked.absent, terms)
     return Examined(experiment.name, names, rundir, diagnosis)
-
-
-def terms_of(conf: ChecksConf) -> Terms:
-    """What the configuration says about checks.
-
-    Raises:
-        ConfigError: it names a check or a threshold that there is not.
-    """
-    limits = {c.id: c.limits for c in CATALOGUE}
-    for id_ in (*conf.skip, *conf.thresholds):
-        if id_ not in limits:
-            raise ConfigError(f"There is no check `{id_}`.", hint=nearest(id_, limits))
-    for id_, given in conf.thresholds.items():
-        for name in set(given) - set(limits[id_]):
-            raise ConfigError(
-                f"checks.thresholds.{id_} has no `{name}`.", hint=nearest(name, limits[id_])
-            )
-    return Terms(conf.alpha, frozenset(conf.skip), conf.thresholds)
 
 
 def additions(experiment: Experiment, names: Sequence[str]) -> list[str]:

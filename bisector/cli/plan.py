@@ -24,7 +24,7 @@ from bisector.model.experiment import Addition, Direction, Experiment, Kind
 from bisector.model.session import Session
 from bisector.model.trial import Trial
 from bisector.orchestrator import Parts
-from bisector.plan.phases import steer
+from bisector.plan.rehearsal import first_runs
 from bisector.ports import Launcher
 from bisector.report.arms import arm_name
 from bisector.report.wording import clean, count, cut, duration, listed, number, scale
@@ -78,12 +78,11 @@ def _plan(args: argparse.Namespace) -> Plan:
     session = session or Session(what.experiment)
     slots, notes = _slots(parts.launcher)
     notes += _check_imports(parts, session)
-    decision = steer(session, _ALL_AT_ONCE, what.phases)
     return Plan(
         what=what,
         home=home,
         session=session,
-        next=decision.ask if decision else (),
+        next=first_runs(session, what.phases, _ALL_AT_ONCE),
         outlook=outlook(what, home, slots),
         tracking=_tracking(what),
         notes=tuple(notes),

@@ -2,7 +2,7 @@
 
 import argparse
 
-from bisector.cli.assemble import planner_of, search_phases
+from bisector.cli.assemble import planner_of, search_phases, workload_of
 from bisector.cli.given import Given
 from bisector.cli.search import Search, search
 from bisector.config.compose import Composer
@@ -26,4 +26,5 @@ def asked(args: argparse.Namespace) -> Search:
     if composer.base.recipe is not None:
         check_additions(composer, experiment)
     planner = planner_of(composer.base.planner)
-    return Search(given, composer, experiment, search_phases(planner), planner.rank)
+    phases = search_phases(planner, workload_of(composer).blind())
+    return Search(given, composer, experiment, phases, planner.rank)

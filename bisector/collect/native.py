@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bisector.collect.facts import looked
 from bisector.model.evidence import Curve, Evidence, Exit
+from bisector.model.finding import Looked
 from bisector.rundir import EXIT, EXIT_ENVIRONMENT, EXIT_OOM, FACTS, LOG, METRICS, SKIP
 
 TAIL = 8000
@@ -65,6 +67,10 @@ class NativeCollector:
             facts={k: v for k, v in facts.items() if isinstance(v, int | float | str)},
             log_tail=log,
         )
+
+    def look(self, rundir: Path) -> Looked:
+        """The facts that checks go by."""
+        return looked(rundir)
 
     def _curves(self, path: Path) -> dict[str, Curve]:
         points: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)

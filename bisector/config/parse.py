@@ -24,6 +24,7 @@ from bisector.model.experiment import (
     Direction,
     Experiment,
     Find,
+    Inspection,
     Kind,
     LearningRate,
     Metric,
@@ -57,6 +58,7 @@ def parse_experiment(composer: Composer) -> Experiment:
         lr=_learning_rate(composer, cfg),
         find=_choice(composer, "find", Find, cfg.find),
         seed=cfg.seed,
+        inspect=_inspection(composer, cfg),
     )
 
 
@@ -260,6 +262,20 @@ def _check_limits(composer: Composer, cfg: ExperimentConf) -> None:
         given = getattr(limits, key)
         if given is not None and not given > 0:
             raise _range(composer, f"limits.{key}", given, "above 0, or null for no limit")
+
+
+def _inspection(composer: Composer, cfg: ExperimentConf) -> Inspection:
+    given = cfg.inspect
+    if given.max_samples < 1:
+        raise _range(composer, "inspect.max_samples", given.max_samples, "at least 1")
+    if not given.seconds > 0:
+        raise _range(composer, "inspect.seconds", given.seconds, "above 0")
+    return Inspection(
+        enabled=given.enabled,
+        stop=given.stop,
+        max_samples=given.max_samples,
+        seconds=given.seconds,
+    )
 
 
 def _learning_rate(composer: Composer, cfg: ExperimentConf) -> LearningRate | None:

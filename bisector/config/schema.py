@@ -94,8 +94,12 @@ class MlflowConf:
 
 @dataclass
 class InspectConf:
-    """How much `bisect check` may look at."""
+    """What is looked at before anything trains. Fields as in `model.experiment.Inspection`."""
 
+    enabled: bool = True
+    """Whether `bisect run` looks before its first run; `bisect check` always does."""
+    stop: bool = True
+    """End a search whose baseline shows what no training can work with, before any run."""
     max_samples: int = 2000
     """Of each split, and in the batches that are drawn."""
     seconds: float = 60.0

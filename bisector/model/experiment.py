@@ -99,6 +99,20 @@ class LearningRate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """How much is looked at before anything is trained, and what follows from it."""
+
+    enabled: bool = True
+    """Whether a search looks at all."""
+    stop: bool = True
+    """End a search whose baseline shows what no training can work with."""
+    max_samples: int = 2000
+    """Samples of each split, and samples in the batches that are drawn."""
+    seconds: float = 60.0
+    """Time for the facts of one arm."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Axis:
     """One setting to vary in a plain sweep: either `values`, or from `low` to `high`."""
 
@@ -141,6 +155,7 @@ class Experiment:
     lr: LearningRate | None = None
     find: Find = Find.ALL
     seed: int = 0
+    inspect: Inspection = Inspection()
     sweep: Sweep | None = None
     """Set when the session is a plain sweep and not a search for a culprit."""
 

@@ -45,11 +45,18 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """Words for the reader, overrides for the machine."""
+    """Words for the reader, and changes that the machine may try.
+
+    A check knows what to change, not how a recipe spells it: it names `variants` (see
+    `model.variant`), whose overrides stand in the experiment. `overrides` are for what is
+    spelled the same everywhere.
+    """
 
     text: str
     overrides: tuple[str, ...] = ()
     safety: Safety = Safety.ADVICE
+    variants: tuple[str, ...] = ()
+    """Each a mend by itself, the likeliest first; tried only if `safety` is SAFE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +67,37 @@ class Limit:
     source: str
 
 
+Facts = Mapping[str, Mapping[str, Any]]
+"""By family, as an inspection or a run's probes recorded them: numbers, words, lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What could be seen of an arm: by an inspection before it trains, by probes while it does."""
+
+    facts: Facts = field(default_factory=dict)
+    absent: Mapping[str, str] = field(default_factory=dict)
+    """Family to the reason why its facts could not be had."""
+
+    def beside(self, other: "Looked") -> "Looked":
+        """Both together; where both have a family, the other's counts."""
+        facts = {**self.facts, **other.facts}
+        absent = {**self.absent, **other.absent}
+        return Looked(facts, {n: why for n, why in absent.items() if n not in facts})
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """All that a check may look at."""
 
-    facts: Mapping[str, Mapping[str, object]]
-    """By family, as the inspection recorded them: numbers, words, lists."""
+    facts: Facts
+    """By family."""
     limits: Mapping[str, float] = field(default_factory=dict)
     """The check's own thresholds, as configured."""
     alpha: float = 0.001
     """Level at which one check may call a p-value small, corrected for the number of checks."""
+    healthy: Facts = field(default_factory=dict)
+    """The same of a healthy neighbour, e.g. the baseline on the same seed; empty: there is none."""
 
     def number(self, family: str, name: str) -> float:
         """A number; infinities and NaN are recorded as words."""
@@ -135,6 +163,8 @@ class Finding:
     evidence: Evidence
     crossing: Crossing | None
     remedy: Remedy
+    shared: bool = False
+    """It holds for the healthy neighbour as well, so it is no reason why this one fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +177,35 @@ class Unlooked:
     """What it would need, and why that was not to be had."""
 
 
+class Status(StrEnum):
+    """How far a reason has been put to the proof."""
+
+    SUSPECTED = "suspected"
+    """A check saw it; nothing was tried, or nothing could be."""
+    PROVED = "proved"
+    """With the remedy, and nothing else changed, the training works."""
+    REFUTED = "refuted"
+    """With the remedy it fails all the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """A finding, and what came of trying to mend it."""
+
+    finding: Finding
+    status: Status
+    because: str = ""
+    """What was tried and how it came out, in one clause; or why nothing was tried."""
+    mend: tuple[str, ...] = ()
+    """Overrides that mend it, to be pasted; proved ones if there are any, else those untried."""
+
+
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
     """What all checks said."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[Finding, ...] = ()
     """The likeliest cause first."""
-    unlooked: tuple[Unlooked, ...]
-    silent: tuple[str, ...]
+    unlooked: tuple[Unlooked, ...] = ()
+    silent: tuple[str, ...] = ()
     """The ids of the checks that looked and found nothing."""

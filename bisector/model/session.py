@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from bisector.model.experiment import Experiment
+from bisector.model.finding import Diagnosis, Reason, Unlooked
 from bisector.model.trial import Arm, Purpose, Trial
 from bisector.model.verdict import Outcome, Verdict
 
@@ -116,6 +117,32 @@ class Accused:
 
 
 @dataclass(frozen=True, slots=True)
+class Diagnosed:
+    """The checks have looked at an arm; a later diagnosis of the same arm takes its place."""
+
+    additions: frozenset[str]
+    """The arm; empty: the baseline."""
+    diagnosis: Diagnosis
+    trials: tuple[int, ...] = ()
+    """The trials whose facts they went by: a look, and runs of the arm."""
+    beside: tuple[int, ...] = ()
+    """The same of the healthy neighbour."""
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Why an arm does not train, as far as that is known: what the verdict has to say of it."""
+
+    additions: frozenset[str]
+    """The culprit; empty: the baseline."""
+    reasons: tuple[Reason, ...]
+    """Proved ones first, then suspected ones, likeliest first; refuted ones last."""
+    unlooked: tuple[Unlooked, ...] = ()
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Concluded:
     """The search ended."""
 
@@ -130,7 +157,7 @@ class Concluded:
     """Culprits that another addition rescues in the full recipe."""
 
 
-Event = Opened | Launched | Judged | Accused | Concluded
+Event = Opened | Launched | Judged | Accused | Diagnosed | Explained | Concluded
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,18 +173,28 @@ class Session:
 
     @property
     def launched(self) -> tuple[Launched, ...]:
-        """All launches so far, in order."""
+        """All launches so far, in order; a trial's number is its place among them."""
         return tuple(e for e in self.events if isinstance(e, Launched))
 
     @property
-    def judged(self) -> tuple[Judged, ...]:
-        """All judgements so far, in order."""
+    def started(self) -> tuple[Launched, ...]:
+        """The launches of runs that train, in order: what a search costs."""
+        return tuple(e for e in self.launched if e.trial.arm.trained)
+
+    @property
+    def ended(self) -> tuple[Judged, ...]:
+        """All trials that have ended, looks included, in order."""
         return tuple(e for e in self.events if isinstance(e, Judged))
+
+    @property
+    def judged(self) -> tuple[Judged, ...]:
+        """All judgements of runs so far, in order; a look is none and says nothing of breaking."""
+        return tuple(e for e in self.ended if e.trial.arm.trained)
 
     @property
     def running(self) -> tuple[Launched, ...]:
         """Launched trials that have no judgement yet."""
-        done = {e.trial.number for e in self.judged}
+        done = {e.trial.number for e in self.ended}
         return tuple(e for e in self.launched if e.trial.number not in done)
 
     @property
@@ -175,13 +212,24 @@ class Session:
     @property
     def spent(self) -> int:
         """Runs that count against the budget: all but those that the user interrupted."""
-        return len(self.launched) - sum(e.verdict.interrupted for e in self.judged)
+        return len(self.started) - sum(e.verdict.interrupted for e in self.judged)
+
+    def diagnosed(self, additions: frozenset[str]) -> Diagnosed | None:
+        """The last diagnosis of an arm, if there is one."""
+        found = (e for e in reversed(self.events) if isinstance(e, Diagnosed))
+        return next((e for e in found if e.additions == additions), None)
+
+    @property
+    def explained(self) -> tuple[Explained, ...]:
+        """The explanations under the present terms, in order."""
+        terms = max((i for i, e in enumerate(self.events) if isinstance(e, Opened)), default=0)
+        return tuple(e for e in self.events[terms:] if isinstance(e, Explained))
 
     def runs(self, arm: Arm) -> tuple[Judged, ...]:
         """The judged trials of an arm that could be judged, in order."""
         return tuple(
             e
-            for e in self.judged
+            for e in self.ended
             if e.trial.arm == arm and e.verdict.outcome is not Outcome.UNRESOLVED
         )
 

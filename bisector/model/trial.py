@@ -7,11 +7,14 @@ from enum import StrEnum
 class Purpose(StrEnum):
     """Why a phase asked for a trial; shown to the user beside it."""
 
+    INSPECT = "inspect"
     BASELINE = "baseline"
     REPRODUCE = "reproduce"
     ISOLATE = "isolate"
     CONFIRM = "confirm"
     SWEEP_LR = "sweep-lr"
+    EXPERIMENT = "experiment"
+    TRY_REMEDY = "try-remedy"
     SWEEP = "sweep"
 
 
@@ -23,17 +26,21 @@ class Arm:
     tweaks: tuple[str, ...] = ()
     lr_scale: float = 1.0
     """Multiplier on the learning rate that the additions leave."""
+    trained: bool = True
+    """False: its parts are built and looked at, and no step is taken."""
 
     @property
     def label(self) -> str:
         """A short, stable, human-readable name."""
         scale = () if self.lr_scale == 1.0 else (f"lr x{self.lr_scale:g}",)
-        return " ".join(["+".join(sorted(self.additions)) or "baseline", *self.tweaks, *scale])
+        looked = () if self.trained else ("(looked at)",)
+        on = "+".join(sorted(self.additions)) or "baseline"
+        return " ".join([on, *self.tweaks, *scale, *looked])
 
     @property
     def plain(self) -> bool:
-        """Whether the arm is a set of additions and nothing else."""
-        return not self.tweaks and self.lr_scale == 1.0
+        """Whether the arm trains a set of additions and nothing else."""
+        return not self.tweaks and self.lr_scale == 1.0 and self.trained
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ def seat(session: Session, arm: Arm, seed: int) -> Seat:
     launched = [
         e.trial.number for e in session.launched if (e.trial.arm, e.trial.seed) == (arm, seed)
     ]
-    judged = [e for e in session.judged if e.trial.number in launched]
+    judged = [e for e in session.ended if e.trial.number in launched]
     return Seat(
         resolved=any(e.verdict.outcome is not Outcome.UNRESOLVED for e in judged),
         running=len(judged) < len(launched),

@@ -52,6 +52,8 @@ def adding_up(rows: Bools, likelihood: Likelihood, most: int) -> AddingUp:
 
 def heaviest(space: Space, rows: Bools, failed: NDArray[np.bool_], fails: Floats) -> Floats:
     """How much more often runs fail with each addition than their size explains, (n,)."""
+    if not len(rows):
+        return np.zeros(space.size)
     excess = failed - fails[rows.sum(axis=1)]
     on = rows - rows.mean(axis=0)
     return np.asarray(excess @ on / (SHRINKAGE + (on**2).sum(axis=0)), dtype=np.float64)

@@ -62,7 +62,7 @@ def decide(
     wanted, culprits = replay(procedure(session.experiment), majority, slots)
     if culprits is not None:
         return _accuse(session, majority, culprits)
-    left = session.experiment.budget.trials - len(session.launched)
+    left = session.experiment.budget.trials - session.spent
     if left > 0:
         return wanted[: min(slots, left)]
     if seen.pending:

@@ -122,7 +122,8 @@ def _nearly_full(on: frozenset[str], full: frozenset[str]) -> bool:
 
 
 def _extras(arm: Arm) -> tuple[str, ...]:
-    return (*arm.tweaks, *(() if arm.lr_scale == 1.0 else (f"lr {scale(arm.lr_scale)}",)))
+    rate = () if arm.lr_scale == 1.0 else (f"lr {scale(arm.lr_scale)}",)
+    return (*arm.tweaks, *rate, *(() if arm.trained else ("looked at",)))
 
 
 def _scores(runs: Sequence[Judged]) -> list[float]:

@@ -10,7 +10,7 @@ class Cost:
     """The price of a session; times in seconds, steps are optimizer steps."""
 
     launched: int
-    """Runs started, of any purpose."""
+    """Runs started, of any purpose; looks are none."""
     judged: int
     training_seconds: float
     """Wall time of all training processes together."""
@@ -37,7 +37,7 @@ def cost(session: Session) -> Cost:
     times = [e.at for e in session.events if e.at]
     wall = times[-1] - times[0] if times else 0.0
     return Cost(
-        launched=len(session.launched),
+        launched=len(session.started),
         judged=len(judged),
         training_seconds=sum(e.seconds for e in judged),
         wall_seconds=wall,

@@ -97,7 +97,7 @@ def _nothing(read: Reading) -> str:
 
 
 def _inconclusive(read: Reading) -> str:
-    spent = count(len(read.session.launched), "run")
+    spent = count(len(read.session.started), "run")
     return f"No verdict: the budget was spent after {spent}{_likeliest(read)}."
 
 

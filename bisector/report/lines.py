@@ -5,13 +5,24 @@ A line carries a style by name; a terminal may colour it, a pipe drops it.
 
 from dataclasses import dataclass
 
-from bisector.model.session import Accused, Concluded, Event, Judged, Launched, Opened, Session
-from bisector.model.trial import Purpose, Trial
+from bisector.model.session import (
+    Accused,
+    Concluded,
+    Diagnosed,
+    Event,
+    Explained,
+    Judged,
+    Launched,
+    Opened,
+    Session,
+)
+from bisector.model.trial import Arm, Purpose, Trial
 from bisector.model.verdict import Outcome, Verdict
 from bisector.report.arms import arm_name
 from bisector.report.beliefs import beliefs
 from bisector.report.cost import Cost
 from bisector.report.summary import Summary
+from bisector.report.why import diagnosed, first_reason
 from bisector.report.wording import clean, count, cut, duration, elide, number, percent
 
 MARK = {Outcome.HEALTHY: "ok", Outcome.BROKEN: "BROKEN", Outcome.UNRESOLVED: "lost"}
@@ -48,6 +59,12 @@ def event_line(session: Session, event: Event, width: int | None = None) -> Line
             (accused,) = beliefs([suspect])
             sure = percent(accused.probability)
             line = Line(f"suspect: {accused.label} ({sure}), to be confirmed: {because}", "title")
+        case Diagnosed(additions, diagnosis):
+            arm = arm_name(session.experiment, Arm(additions))
+            line = Line(f"checks of {arm}: {diagnosed(diagnosis)}", "dim")
+        case Explained(additions, reasons):
+            arm = arm_name(session.experiment, Arm(additions))
+            line = Line(f"why {arm} fails: {first_reason(reasons)}", "title")
         case Concluded(ruling, _, confidence, because):
             line = Line(f"concluded: {ruling} ({percent(confidence)}), {because}", "title")
     text = clean(line.text).rstrip(" ,:")

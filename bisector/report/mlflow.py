@@ -308,7 +308,7 @@ def _fresh(tags: Mapping[str, str], told: Mapping[str, str]) -> dict[str, str]:
 def _trials(session: Session) -> Iterator[_Trial]:
     judged = {e.trial.number: e for e in session.judged}
     start = ms(session.events[0].at)
-    for event in session.launched:
+    for event in session.started:
         start = max(start + 1, ms(event.at))
         yield _Trial(event.trial, start, judged.get(event.trial.number))
 

@@ -62,12 +62,15 @@ def draw(picture: Picture, frame: Frame) -> Text:
 def phase(session: Session) -> str:
     """What the search is doing now."""
     words = {
+        Purpose.INSPECT: "inspecting",
         Purpose.BASELINE: "reproducing",
         Purpose.REPRODUCE: "reproducing",
         Purpose.ISOLATE: "isolating",
         Purpose.CONFIRM: "confirming",
         Purpose.SWEEP_LR: "sweeping the learning rate",
         Purpose.SWEEP: "sweeping",
+        Purpose.EXPERIMENT: "trying experiments",
+        Purpose.TRY_REMEDY: "trying remedies",
     }
     if session.conclusion:
         return "concluded"

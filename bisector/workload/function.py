@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,13 @@ from bisector.ports import Job, Limits
 from bisector.rundir import CONFIG, ENV_RUNDIR, INSPECT, PREFLIGHT, write_json
 from bisector.workload.overrides import overrides_of
 
+WATCHES = ".watch("
+"""What stands in the source of a function that shows its parts."""
+BOUNDS = ("max_samples", "seconds")
+"""What an inspection is told of how much it may look at."""
+START = 120.0
+"""Seconds in which a look may import what it needs and build the parts, before it is ended."""
+
 Resolve = Callable[[Sequence[str]], Mapping[str, Any]]
 """From overrides to the resolved recipe: plain dicts, lists, numbers and strings."""
 
@@ -30,8 +37,18 @@ class FunctionWorkload:
     resolve: Resolve
     limits: Limits = field(default_factory=Limits)
 
+    def blind(self) -> str:
+        """A function shows its parts by `run.watch`: one that never does would be called in vain."""
+        module = self.target.partition(":")[0]
+        source = source_of(module)
+        if source is not None and WATCHES in source.read_text(encoding="utf-8", errors="replace"):
+            return ""
+        return f"{module} does not call run.watch, which shows its parts; a recipe shows them by itself"
+
     def prepare(self, session: Session, trial: Trial, rundir: Path) -> Job:
         """The worker's command for one trial, with its resolved configuration beside it."""
+        if not trial.arm.trained:
+            return self._look(session, trial, rundir)
         rundir.mkdir(parents=True, exist_ok=True)
         text = yaml.safe_dump(self._config(session, trial.arm), sort_keys=False)
         (rundir / CONFIG).write_text(text, encoding="utf-8")
@@ -71,8 +88,14 @@ class FunctionWorkload:
         rundir.mkdir(parents=True, exist_ok=True)
         text = yaml.safe_dump(dict(recipe), sort_keys=False)
         (rundir / CONFIG).write_text(text, encoding="utf-8")
-        write_json(rundir / INSPECT, dict(bounds))
+        write_json(rundir / INSPECT, {name: bounds[name] for name in BOUNDS})
         return self._job(rundir, "bisector.train.inspection", self.target, str(seed))
+
+    def _look(self, session: Session, trial: Trial, rundir: Path) -> Job:
+        bounds = session.experiment.inspect
+        recipe = self._config(session, trial.arm)
+        job = self.inspection(recipe, trial.seed, asdict(bounds), rundir)
+        return replace(job, limits=replace(self.limits, seconds=START + 2 * bounds.seconds))
 
     def _job(self, rundir: Path, *worker: str) -> Job:
         env = {ENV_RUNDIR: str(rundir)}
@@ -107,6 +130,14 @@ def _targets(node: Any, key: str) -> list[tuple[str, str]]:
     if isinstance(node, list):
         return [t for i, child in enumerate(node) for t in _targets(child, f"{key}[{i}]")]
     return []
+
+
+def source_of(module: str) -> Path | None:
+    """The file that `import MODULE` would read here, found without running anything of it."""
+    place = Path(*module.split("."))
+    roots = [Path.cwd(), *(Path(entry) for entry in sys.path if entry)]
+    files = (r / f for r in roots for f in (place.with_suffix(".py"), place / "__init__.py"))
+    return next((f for f in files if f.is_file()), None)
 
 
 def modules_of(config: Mapping[str, Any], target: str) -> tuple[str, ...]:

@@ -9,3 +9,7 @@ class RecipeWorkload(FunctionWorkload):
 
     def __init__(self, resolve: Resolve, limits: Limits | None = None) -> None:
         super().__init__("bisector.train.loop:train", resolve, limits or Limits())
+
+    def blind(self) -> str:
+        """Never: our loop builds all parts from the recipe."""
+        return ""

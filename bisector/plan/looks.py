@@ -1,0 +1,127 @@
+"""The phases that look: at the parts before anything is paid for, and at what was convicted.
+
+A look is a trial like any other, of an arm that is not trained (`Arm.trained`): it loads data and
+model, takes no step, and leaves facts for the checks. It is no evidence about breaking.
+"""
+
+from collections.abc import Sequence
+
+from bisector.model.finding import Finding, Severity, Stage
+from bisector.model.session import Concluded, Ruling, Session
+from bisector.model.trial import Arm, Purpose
+from bisector.model.verdict import Outcome
+from bisector.plan.asks import Want, missing, pending
+from bisector.plan.explain import explained
+from bisector.plan.proof import with_requirements
+from bisector.ports import Decision, Look
+
+BASELINE: frozenset[str] = frozenset()
+CLOSELY = 3
+"""Culprits that are looked at one by one."""
+BEFORE = frozenset({Stage.DATA, Stage.MODEL})
+
+
+def looked_at(additions: frozenset[str]) -> Arm:
+    """The arm that shows a set of additions without training it."""
+    return Arm(additions, trained=False)
+
+
+def inspect(session: Session, slots: int, blind: str) -> Decision | None:
+    """The baseline and everything on, before the first run; a fatal fault ends the search there.
+
+    Args:
+        session: the search so far.
+        slots: jobs that may start now.
+        blind: why the workload cannot be looked at; empty: it can be.
+    """
+    if not session.experiment.inspect.enabled:
+        return None
+    arms = dict.fromkeys((BASELINE, session.experiment.full))
+    if decision := _look(session, slots, [_before(session, arm, blind) for arm in arms]):
+        return decision
+    fatal = fatal_findings(session)
+    if not fatal or session.judged or not session.experiment.inspect.stop:
+        return None
+    return explained(session, BASELINE) or Decision(record=_stopped(session, fatal))
+
+
+def look_closer(session: Session, slots: int, blind: str) -> Decision | None:
+    """What was convicted, by its parts and by what its runs have shown beside the baseline's."""
+    if session.accusation is None or not session.experiment.inspect.enabled:
+        return None
+    return _look(session, slots, [_after(session, arm, blind) for arm in convicted(session)])
+
+
+def convicted(session: Session) -> tuple[frozenset[str], ...]:
+    """The sets whose failure is to be explained: each culprit, or everything on where there is none."""
+    accused = session.accusation
+    if accused is None or accused.suspect.cumulative or not accused.suspect.culprits:
+        return (session.experiment.full,)
+    culprits = accused.suspect.culprits[:CLOSELY]
+    return tuple(with_requirements(session.experiment, culprit) for culprit in culprits)
+
+
+def explain(session: Session, slots: int) -> Decision | None:
+    """Say why each convicted set does not train, as far as that is known."""
+    if session.accusation is None:
+        return None
+    return next((d for arm in convicted(session) if (d := explained(session, arm))), None)
+
+
+def fatal_findings(session: Session) -> tuple[Finding, ...]:
+    """What the baseline shows with which no training can work."""
+    seen = session.diagnosed(BASELINE)
+    found = seen.diagnosis.findings if seen else ()
+    return tuple(f for f in found if f.severity is Severity.FATAL)
+
+
+def _look(session: Session, slots: int, looks: Sequence[Look]) -> Decision | None:
+    """What is missing until all looks are taken and the checks were asked; None: nothing is."""
+    wants = [
+        Want(looked_at(look.additions), 1, Purpose.INSPECT) for look in looks if not look.blind
+    ]
+    if trials := missing(session, wants):
+        return Decision(ask=trials[:slots])
+    if pending(session, wants):
+        return Decision()
+    open_ = (look for look in looks if not _answered(session, look))
+    return next((Decision(look=look) for look in open_), None)
+
+
+def _answered(session: Session, look: Look) -> bool:
+    last = session.diagnosed(look.additions)
+    return last is not None and (last.trials, last.beside) == (look.trials, look.beside)
+
+
+def _before(session: Session, additions: frozenset[str], blind: str) -> Look:
+    beside = () if additions == BASELINE else _looks(session, BASELINE)
+    return Look(additions, _looks(session, additions), beside, BEFORE, blind)
+
+
+def _after(session: Session, additions: frozenset[str], blind: str) -> Look:
+    broken = [e for e in session.runs(Arm(additions)) if e.verdict.outcome is Outcome.BROKEN]
+    healthy = [e for e in session.runs(Arm()) if e.verdict.outcome is Outcome.HEALTHY]
+    seed = broken[0].trial.seed if broken else session.experiment.seed
+    # On the same seed the two differ by the additions and by nothing else.
+    neighbours = sorted(healthy, key=lambda e: e.trial.seed != seed)
+    return Look(
+        additions,
+        (*_looks(session, additions), *(e.trial.number for e in broken[:1])),
+        (*_looks(session, BASELINE), *(e.trial.number for e in neighbours[:1])),
+        blind=blind,
+    )
+
+
+def _looks(session: Session, additions: frozenset[str]) -> tuple[int, ...]:
+    return tuple(e.trial.number for e in session.runs(looked_at(additions))[:1])
+
+
+def _stopped(session: Session, fatal: Sequence[Finding]) -> Concluded:
+    first = fatal[0]
+    because = (
+        f"the baseline cannot train: {first.title} ({first.check}); nothing was run. "
+        "To train all the same: inspect.stop=false"
+    )
+    return Concluded(
+        Ruling.BASELINE_BROKEN, (BASELINE,), session.experiment.budget.confidence, because
+    )
