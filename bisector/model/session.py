@@ -54,6 +54,11 @@ class LrEffect(StrEnum):
 
     BROKEN_AT_EVERY_LR = "broken-at-every-lr"
     NEEDS_LR = "needs-lr"
+    """It trains at some that were tried, and breaks at others on either side of them."""
+    BREAKS_ABOVE = "breaks-above"
+    """It trains at all that were tried up to one below x1, and breaks at all above it."""
+    BREAKS_BELOW = "breaks-below"
+    """It breaks at all that were tried up to x1 or beyond, and trains at all above them."""
     NOT_SWEPT = "not-swept"
 
 
@@ -65,7 +70,48 @@ class LrVerdict:
     effect: LrEffect
     trains_at: tuple[float, ...] = ()
     """Multipliers at which it trained, best first."""
+    tried: tuple[float, ...] = ()
+    """Multipliers at which it could be judged, x1 among them, in ascending order."""
     because: str = ""
+
+    @property
+    def mended(self) -> bool:
+        """Whether another learning rate is all that the culprit needs."""
+        return bool(self.trains_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Dormant:
+    """A set that breaks training by itself, and that another addition rescues in the full recipe."""
+
+    culprit: frozenset[str]
+    rescuers: frozenset[str]
+    """The likeliest rescuer: taken out, the set would break what is left."""
+    probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """How much worse an arm is than the baseline, in units of the metric; negative if better."""
+
+    arm: frozenset[str]
+    harm: float
+    """Of the means."""
+    low: float
+    high: float
+    """Ends of the two-sided interval at `confidence`."""
+    confidence: float
+    sd: float
+    """Of single runs of either arm."""
+    worth: float
+    """The smallest harm worth a verdict."""
+    correlation: float = 0.0
+    """Of an arm's run with the baseline's on the same seed, as estimated; 0: not paired."""
+
+    @property
+    def negligible(self) -> bool:
+        """Whether a harm worth a verdict is ruled out."""
+        return self.high <= self.worth
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +194,22 @@ class Concluded:
 
     ruling: Ruling
     culprits: tuple[frozenset[str], ...]
+    """Minimal breaking sets; if harm adds up, what weighs most; if nothing was decided, what was
+    likeliest when the search ended (see `blamed`)."""
     confidence: float
     because: str
     at: float = 0.0
     ranked: tuple[Suspect, ...] = ()
     lr: tuple[LrVerdict, ...] = ()
-    dormant: frozenset[str] = frozenset()
-    """Culprits that another addition rescues in the full recipe."""
+    dormant: tuple[Dormant, ...] = ()
+    """What else breaks training, and does not show while everything is on."""
+    effect: Effect | None = None
+    """Of the accused, else of everything on; None: too few of its runs left a score."""
+
+    @property
+    def blamed(self) -> tuple[frozenset[str], ...]:
+        """The culprits, if the search has decided: what was merely likeliest blames nobody."""
+        return self.culprits if self.ruling.decided else ()
 
 
 Event = Opened | Launched | Judged | Accused | Diagnosed | Explained | Concluded

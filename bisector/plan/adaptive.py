@@ -64,8 +64,11 @@ class AdaptivePlanner:
 
     def rank(self, session: Session) -> tuple[Suspect, ...]:
         """The explanations still in play, likeliest first."""
-        seen = observe(session)
-        return suspects(self._belief(session.experiment, seen), seen)
+        return suspects(self.belief(session), observe(session))
+
+    def belief(self, session: Session) -> Belief:
+        """What the runs so far make probable, in full."""
+        return self._belief(session.experiment, observe(session))
 
     def _belief(self, experiment: Experiment, seen: Observations) -> Belief:
         prior = tuple(sorted({**PRIOR, **self.prior}.items()))

@@ -5,7 +5,7 @@ fresh in-memory study is built from the session at every call, so there is no
 second store of truth. Imports Optuna by exception (design, section 3).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import log
 from statistics import fmean
 
@@ -13,14 +13,18 @@ import optuna
 from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, create_trial
 
-from bisector.model.experiment import Direction, Experiment, LearningRate
+from bisector.model.experiment import Direction, LearningRate
 from bisector.model.session import Accused, LrEffect, LrVerdict, Session
 from bisector.model.trial import Arm, Purpose
 from bisector.plan.asks import Want, broken_share
+from bisector.plan.proof import with_requirements
 
-SURE = 2
-"""Seeds on which a set must train at another learning rate before that is believed: it
-is the rarer answer, so one lucky seed must not give it."""
+SURE, MOST = 2, 6
+"""Fewest and most seeds on which a set must train at another learning rate before that is
+believed: it is the rarer answer, so one lucky seed must not give it."""
+
+LUCK = 0.05
+"""Chance that a set which breaks on some seeds only passes on all of those by luck."""
 
 NEAR = 0.1
 """Multipliers closer than this, in natural logarithms, are not worth two runs."""
@@ -32,10 +36,9 @@ def lr_wants(session: Session, accused: Accused) -> tuple[Want, ...]:
     if lr is None or accused.suspect.cumulative:
         return ()
     return tuple(
-        want
+        _want(session, culprit, scale)
         for culprit in accused.suspect.culprits
         for scale in _scales(session, culprit, lr)
-        for want in [_want(session, Arm(culprit, lr_scale=scale))]
     )
 
 
@@ -49,20 +52,43 @@ def lr_verdicts(session: Session, accused: Accused) -> tuple[LrVerdict, ...]:
 def tried(session: Session, culprit: frozenset[str]) -> tuple[float, ...]:
     """The multipliers at which a culprit has been launched, in order; x1 is not among them."""
     arms = (e.trial.arm for e in session.launched if e.trial.purpose is Purpose.SWEEP_LR)
-    return tuple(dict.fromkeys(a.lr_scale for a in arms if a.additions == culprit))
+    on = with_requirements(session.experiment, culprit)
+    return tuple(dict.fromkeys(a.lr_scale for a in arms if a.additions == on))
 
 
-def _want(session: Session, arm: Arm) -> Want:
+def seeds_to_believe(session: Session, culprit: frozenset[str]) -> int:
+    """Seeds on which a culprit must train elsewhere, by how often it breaks at x1.
+
+    One that breaks every time needs `SURE`; one that trains on two seeds in five anyway needs
+    as many as make that unlikely to be all that was seen.
+    """
+    runs = session.runs(_at(session, culprit, 1.0))
+    passes = (1 - broken_share(runs)) * len(runs)
+    luck = (passes + 0.5) / (len(runs) + 1) if passes else 0.0
+    count = SURE
+    while luck**count > LUCK and count < MOST:
+        count += 1
+    return count
+
+
+def _at(session: Session, culprit: frozenset[str], scale: float) -> Arm:
+    """A culprit, with what it cannot run without, at a multiple of the learning rate."""
+    return Arm(with_requirements(session.experiment, culprit), lr_scale=scale)
+
+
+def _want(session: Session, culprit: frozenset[str], scale: float) -> Want:
+    """One seed settles that it breaks there; more are spent where it does not."""
+    arm = _at(session, culprit, scale)
     runs = session.runs(arm)
     promising = bool(runs) and broken_share(runs) <= 0.5
-    return Want(arm, SURE if promising else 1, Purpose.SWEEP_LR)
+    return Want(arm, seeds_to_believe(session, culprit) if promising else 1, Purpose.SWEEP_LR)
 
 
 def _scales(session: Session, culprit: frozenset[str], lr: LearningRate) -> tuple[float, ...]:
     grid = tuple(dict.fromkeys((*lr.scales, *tried(session, culprit))))
     if lr.trials == 0 or lr.low is None or lr.high is None:
         return grid
-    judged = all(session.runs(Arm(culprit, lr_scale=s)) for s in grid)
+    judged = all(session.runs(_at(session, culprit, s)) for s in grid)
     finer = len(grid) - len(lr.scales)
     if not judged or finer >= lr.trials:
         return grid
@@ -76,7 +102,7 @@ def _suggest(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     space = {"scale": FloatDistribution(*bounds, log=True)}
     known = [s for s in (1.0, *grid) if bounds[0] <= s <= bounds[1]]
-    told = [_told(s, _cost(session, Arm(culprit, lr_scale=s)), space) for s in known]
+    told = [_told(s, _cost(session, _at(session, culprit, s)), space) for s in known]
     # Where all that was tried is equally bad, the sampler returns to it: a run that teaches nothing.
     for attempt in range(100):
         sampler = optuna.samplers.TPESampler(
@@ -104,24 +130,34 @@ def _cost(session: Session, arm: Arm) -> float:
 
 
 def _verdict(session: Session, culprit: frozenset[str]) -> LrVerdict:
-    experiment = session.experiment
-    scales = [s for s in tried(session, culprit) if session.runs(Arm(culprit, lr_scale=s))]
-    if experiment.lr is None or not scales:
-        why = "the budget was spent" if experiment.lr else "the experiment names no lr.key"
+    scales = [s for s in tried(session, culprit) if session.runs(_at(session, culprit, s))]
+    if session.experiment.lr is None or not scales:
+        why = "the budget was spent" if session.experiment.lr else "the experiment names no lr.key"
         return LrVerdict(culprit, LrEffect.NOT_SWEPT, because=why)
-    trains = [s for s in scales if _trains(session, Arm(culprit, lr_scale=s))]
-    trains.sort(key=lambda s: _cost(session, Arm(culprit, lr_scale=s)))
+    trains = [s for s in scales if _trains(session, culprit, s)]
+    trains.sort(key=lambda s: _cost(session, _at(session, culprit, s)))
+    known = tuple(sorted({1.0, *scales}))
+    effect, because = _effect(known, frozenset(trains))
+    return LrVerdict(culprit, effect, tuple(trains), known, because)
+
+
+def _trains(session: Session, culprit: frozenset[str], scale: float) -> bool:
+    runs = session.runs(_at(session, culprit, scale))
+    return len(runs) >= seeds_to_believe(session, culprit) and broken_share(runs) < 0.5
+
+
+def _effect(known: tuple[float, ...], trains: frozenset[float]) -> tuple[LrEffect, str]:
+    """What the multipliers say, in ascending order, and in one clause."""
+    broken = [s for s in known if s not in trains]
+    breaks = f"it breaks at {_said(broken)}"
     if not trains:
-        said = ", ".join(f"x{s:g}" for s in sorted({1.0, *scales}))
-        return LrVerdict(culprit, LrEffect.BROKEN_AT_EVERY_LR, because=f"broken at {said}")
-    return LrVerdict(culprit, LrEffect.NEEDS_LR, tuple(trains), _needs(experiment, trains[0]))
+        return LrEffect.BROKEN_AT_EVERY_LR, f"broken at {_said(broken)}"
+    if max(trains) < min(broken):
+        return LrEffect.BREAKS_ABOVE, f"{breaks}, only above x{max(trains):g}"
+    if min(trains) > max(broken):
+        return LrEffect.BREAKS_BELOW, f"{breaks}, only below x{min(trains):g}"
+    return LrEffect.NEEDS_LR, breaks
 
 
-def _trains(session: Session, arm: Arm) -> bool:
-    runs = session.runs(arm)
-    return len(runs) >= SURE and broken_share(runs) < 0.5
-
-
-def _needs(experiment: Experiment, best: float) -> str:
-    side = "breaks only above" if best < 1 else "breaks only below"
-    return f"it trains at x{best:g} and {side} that"
+def _said(scales: Iterable[float]) -> str:
+    return ", ".join(f"x{s:g}" for s in scales)

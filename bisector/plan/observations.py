@@ -83,16 +83,6 @@ def failure(experiment: Experiment, judged: Iterable[Judged]) -> Signature | Non
     return max(seen, key=lambda s: sum(s.like(other) for other in seen))
 
 
-def dormant(seen: Observations, culprits: Iterable[Subset]) -> frozenset[str]:
-    """The additions of those culprits that some larger, mostly passing arm holds harmless."""
-    return frozenset().union(*(c for c in culprits if c and _rescued(seen, c)))
-
-
-def _rescued(seen: Observations, culprit: Subset) -> bool:
-    above = {run.subset for run in seen.runs if culprit < run.subset}
-    return any(passed > failed for failed, passed in map(seen.count, above))
-
-
 def _resolve(event: Judged, wanted: Signature | None) -> Outcome:
     verdict = event.verdict
     if verdict.outcome is Outcome.BROKEN and verdict.signature and wanted:

@@ -7,8 +7,8 @@ from scipy.special import bdtr, bdtrc
 from bisector.model.session import (
     Accused,
     Concluded,
+    Effect,
     Judged,
-    LrEffect,
     LrVerdict,
     Ruling,
     Session,
@@ -17,7 +17,8 @@ from bisector.model.session import (
 from bisector.model.trial import Arm
 from bisector.model.verdict import Outcome
 from bisector.plan.asks import broken_share
-from bisector.plan.effect import effect
+from bisector.plan.dormant import dormant
+from bisector.plan.effect import effect, seeds_needed
 from bisector.plan.proof import Proof, with_requirements
 
 FLAKY = 0.25
@@ -90,31 +91,37 @@ def repeats_needed(rate: float, confidence: float) -> int:
 
 def nothing_breaks(session: Session, runs: Sequence[Judged]) -> Concluded:
     """Everything on trains, often enough; or is worse, and only the seeds' spread hides it."""
-    experiment = session.experiment
-    confidence = experiment.budget.confidence
-    healthy = [e for e in session.runs(Arm()) if e.verdict.outcome is Outcome.HEALTHY]
-    found = effect(experiment.metric, healthy, runs, confidence)
+    confidence = session.experiment.budget.confidence
+    found = _effect(session, runs)
     if found is None:
-        return _nothing(runs, "")
+        return _nothing(runs, "", None)
     said = (
         f"mean harm {found.harm:.2g}, {confidence:.0%} interval {found.low:.2g} to {found.high:.2g}"
     )
-    seeds = found.seeds(confidence)
+    seeds = seeds_needed(found, confidence)
     take = f"telling a harm of {found.worth:.2g} from none would take about {seeds} seeds an arm"
     if found.harm > found.worth:
         because = (
             f"everything on is worse than the baseline ({said}), but single runs lie so far "
             f"apart (sd {found.sd:.2g}) that none can be called broken; {take}"
         )
-        return Concluded(Ruling.BASELINE_FLAKY, (), 0.0, because)
-    return _nothing(runs, f": {said}" + (f"; {take}" if found.high > found.worth else ""))
+        return Concluded(Ruling.BASELINE_FLAKY, (), 0.0, because, effect=found)
+    end = f", below the {found.worth:.2g} worth acting on" if found.negligible else f"; {take}"
+    return _nothing(runs, f": {said}{end}", found)
 
 
-def _nothing(runs: Sequence[Judged], said: str) -> Concluded:
+def _nothing(runs: Sequence[Judged], said: str, found: Effect | None) -> Concluded:
     broken = sum(e.verdict.outcome is Outcome.BROKEN for e in runs)
     because = f"everything on trained on {len(runs) - broken} of {len(runs)} seeds{said}"
     sure = 1 - chance_of_passing(len(runs), broken)
-    return Concluded(Ruling.NOTHING_BREAKS, (), sure, because)
+    return Concluded(Ruling.NOTHING_BREAKS, (), sure, because, effect=found)
+
+
+def _effect(session: Session, runs: Sequence[Judged]) -> Effect | None:
+    """The harm of an arm's runs beside the healthy ones of the baseline."""
+    experiment = session.experiment
+    healthy = [e for e in session.runs(Arm()) if e.verdict.outcome is Outcome.HEALTHY]
+    return effect(experiment.metric, healthy, runs, experiment.budget.confidence)
 
 
 def rule(
@@ -141,7 +148,24 @@ def rule(
         lost = "".join(f"; {said} could not be judged" for said in proof.unjudged)
         because = f"{accused.because}; confirmed on fresh seeds{lost}{now_and_then}"
         ruling = _class(suspect, lr)
-    return Concluded(ruling, suspect.culprits, probability, because, ranked=ranked, lr=lr)
+    return Concluded(
+        ruling,
+        suspect.culprits,
+        probability,
+        because,
+        ranked=ranked,
+        lr=lr,
+        dormant=dormant(session),
+        effect=_effect(session, session.runs(_accused(session, suspect))),
+    )
+
+
+def _accused(session: Session, suspect: Suspect) -> Arm:
+    """The arm whose harm is to be told: the one culprit's, else everything on."""
+    experiment = session.experiment
+    alone = len(suspect.culprits) == 1 and not suspect.cumulative
+    on = with_requirements(experiment, suspect.culprits[0]) if alone else experiment.full
+    return Arm(on)
 
 
 def intermittent(session: Session, suspect: Suspect) -> tuple[str, ...]:
@@ -169,7 +193,7 @@ def _class(suspect: Suspect, lr: tuple[LrVerdict, ...]) -> Ruling:
         return Ruling.CUMULATIVE
     if not suspect.culprits:
         return Ruling.NOTHING_BREAKS
-    if lr and all(v.effect is LrEffect.NEEDS_LR for v in lr):
+    if lr and all(v.mended for v in lr):
         return Ruling.NEEDS_LR
     if len(suspect.culprits) > 1:
         return Ruling.SEVERAL

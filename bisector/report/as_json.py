@@ -17,7 +17,8 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "name": "the experiment",
         "ruling": "a member of `Ruling`, or null while the search goes on",
         "decided": "whether the question was answered",
-        "culprits": "minimal breaking sets, each a sorted list of additions",
+        "culprits": "minimal breaking sets, each a sorted list of additions; empty while undecided; "
+        "of harm that adds up, what weighs most",
         "confidence": "posterior probability of the ruling, or null",
         "sentence": "the verdict in one sentence, names in backticks",
         "paragraph": "the reasons in one paragraph",
@@ -28,9 +29,12 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "symptom": "the failure that was followed",
         "beliefs": "explanations, likeliest first: `label`, `culprits`, `probability`, `cumulative`",
         "cleared": "additions with next to no part in any explanation",
-        "dormant": "culprits that another addition rescues in the full recipe",
+        "dormant": "what else breaks training, and does not show: `culprit`, `rescuers`, `probability`",
+        "effect": "of the accused, else of everything on, in units of the metric: `harm`, `low`, `high`, "
+        "`confidence`, `worth`, ...; or null",
         "arms": "the evidence: `arm`, `name`, `trials`, `seeds`, counts of outcomes, `score`, `harm`",
         "lr": "the learning-rate sweep, in the form of `arms`",
+        "lr_effects": "what it says of each culprit: `effect`, `trains_at`, `tried`",
         "cost": "runs, seconds and steps spent, and saved by stopping early",
         "unjudged": "runs that say nothing: `because`, `trials`",
         "others": "failures unlike the one followed: `symptom`, `detail`, `trials`, `arms`, `counted`",

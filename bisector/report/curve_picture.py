@@ -106,7 +106,7 @@ def _picture(
 def _order(session: Session, logged: Mapping[int, Curve]) -> list[Arm]:
     """Arms with curves: those that the verdict rests on first."""
     end = session.conclusion
-    first = [Arm(), Arm(session.experiment.full), *(Arm(c) for c in (end.culprits if end else ()))]
+    first = [Arm(), Arm(session.experiment.full), *(Arm(c) for c in (end.blamed if end else ()))]
     proof = [*session.of(Purpose.CONFIRM), *session.of(Purpose.SWEEP_LR), *session.judged]
     seen = {e.trial.arm for e in session.judged if e.trial.number in logged}
     return [a for a in dict.fromkeys([*first, *(e.trial.arm for e in proof)]) if a in seen]

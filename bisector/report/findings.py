@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from bisector.model.experiment import Direction
-from bisector.model.session import Concluded, LrEffect, LrVerdict, Ruling
+from bisector.model.session import Concluded, Dormant, Effect, LrEffect, LrVerdict, Ruling
 from bisector.model.trial import Arm, Purpose
 from bisector.report.arms import said
 from bisector.report.beliefs import CLEARED, leading, stands_out
@@ -13,7 +13,6 @@ from bisector.report.wording import (
     clean,
     count,
     listed,
-    name,
     names,
     number,
     percent,
@@ -38,7 +37,7 @@ def reasons(read: Reading) -> tuple[str, ...]:
     if end is None or not end.ruling.decided:
         told += _belief(read)
     if end is not None:
-        told += [_lr_sentence(v) for v in end.lr] + _dormant(end)
+        told += _size(read) + [_lr_sentence(v) for v in end.lr] + [dormant(d) for d in end.dormant]
         told += [_because(end)] if end.because else []
     return tuple(dict.fromkeys(told))
 
@@ -93,7 +92,26 @@ def _baseline_flaky(read: Reading) -> str:
 
 
 def _nothing(read: Reading) -> str:
-    return f"Nothing breaks training: everything on trains like the baseline {_sure(read.end)}."
+    found = read.end.effect
+    if found is None:
+        return f"Nothing breaks training: everything on trains like the baseline {_sure(read.end)}."
+    if found.high <= 0:
+        return f"Nothing breaks training: everything on is no worse than the baseline {_sure(read.end)}."
+    if found.negligible:
+        return (
+            f"Nothing breaks training: no effect worth acting on {_sure(read.end)}; {harm(found)}."
+        )
+    return f"Nothing breaks training {_sure(read.end)}; {harm(found)}."
+
+
+def harm(found: Effect) -> str:
+    """The size of an effect, with its interval and the line it is held to."""
+    size = f"the harm is {found.harm:.2g} ({_interval(found)})"
+    return f"{size}, and {found.worth:.2g} would be worth acting on"
+
+
+def _interval(found: Effect) -> str:
+    return f"{percent(found.confidence)} interval {found.low:.2g} to {found.high:.2g}"
 
 
 def _inconclusive(read: Reading) -> str:
@@ -149,13 +167,23 @@ def _likeliest(read: Reading) -> str:
 
 def _at_every_lr(read: Reading) -> str:
     end = read.end
-    held = [v.culprit for v in end.lr if v.effect is LrEffect.BROKEN_AT_EVERY_LR]
-    if not held or set(held) != set(end.culprits):
+    held = [v for v in end.lr if v.effect is LrEffect.BROKEN_AT_EVERY_LR]
+    if not held or {v.culprit for v in held} != set(end.culprits):
         return ""
-    sweep = read.session.of(Purpose.SWEEP_LR)
-    tried = {e.trial.arm.lr_scale for e in sweep if e.trial.arm.additions in end.culprits}
-    scales = ", ".join(scale(s) for s in sorted(tried | {1.0}))
-    return f": broken at every learning rate tried ({scales})"
+    scales = ", ".join(scale(s) for s in sorted({s for v in held for s in v.tried}))
+    return f": broken at every learning rate tried{f' ({scales})' if scales else ''}"
+
+
+def _size(read: Reading) -> list[str]:
+    """How much worse the accused are, where that is not in the verdict itself."""
+    end = read.end
+    if end.effect is None or not end.blamed:
+        return []
+    alone = len(end.blamed) == 1 and end.ruling is not Ruling.CUMULATIVE
+    who = names(end.effect.arm) if alone else "everything on"
+    verb = "costs" if len(end.effect.arm) == 1 or not alone else "together cost"
+    found = f"{number(end.effect.harm)} of {clean(read.experiment.metric.name)}"
+    return [f"{capital(who)} {verb} {found} ({_interval(end.effect)})."]
 
 
 def _lr_sentence(verdict: LrVerdict) -> str:
@@ -163,18 +191,20 @@ def _lr_sentence(verdict: LrVerdict) -> str:
     match verdict.effect:
         case LrEffect.BROKEN_AT_EVERY_LR:
             return f"No learning rate tried mends {names(verdict.culprit)}{why}."
-        case LrEffect.NEEDS_LR:
-            at = listed([scale(s) for s in verdict.trains_at])
-            return f"At learning rate {at}, {names(verdict.culprit)} trains{why}."
         case LrEffect.NOT_SWEPT:
             return f"The learning rate of {names(verdict.culprit)} was not varied{why}."
+        case _:
+            at = listed([scale(s) for s in verdict.trains_at])
+            return f"At learning rate {at}, {names(verdict.culprit)} trains{why}."
 
 
-def _dormant(end: Concluded) -> list[str]:
-    return [
-        f"{name(n)} is dormant: it breaks training, but another addition rescues it."
-        for n in sorted(end.dormant)
-    ]
+def dormant(found: Dormant) -> str:
+    """What is to be said of a dormant culprit."""
+    they = "them" if len(found.culprit) > 1 else "it"
+    return (
+        f"{names(found.culprit)} would break training too ({percent(found.probability)} sure), "
+        f"but {names(found.rescuers)} keeps {they} harmless while everything is on."
+    )
 
 
 def _because(end: Concluded) -> str:

@@ -91,7 +91,7 @@ def parent_name(session: Session) -> str:
 def culprits(session: Session) -> str:
     """The culprits in a few words: sets that break together are joined by `+`."""
     end = session.conclusion
-    return ", ".join("+".join(sorted(c)) for c in end.culprits) if end else ""
+    return ", ".join("+".join(sorted(c)) for c in end.blamed) if end else ""
 
 
 def deciding(session: Session) -> str:
@@ -247,7 +247,7 @@ def _interesting(session: Session, count: int) -> list[str]:
     experiment = session.experiment
     if experiment.sweep:
         return [metric_key(a.key.removeprefix("recipe.")) for a in experiment.sweep.axes[:count]]
-    suspects = _union(session.conclusion.culprits if session.conclusion else ())
+    suspects = _union(session.conclusion.blamed if session.conclusion else ())
     accused = session.accusation
     suspects |= _union(accused.suspect.culprits if accused else ())
     names = [a.name for a in experiment.additions]

@@ -127,7 +127,7 @@ class _Axis:
 
 def _blamed(session: Session) -> frozenset[str]:
     end = session.conclusion
-    return frozenset().union(*end.culprits) if end else frozenset()
+    return frozenset().union(*end.blamed) if end else frozenset()
 
 
 def _column(place: int, addition: Addition, blamed: frozenset[str]) -> Column:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bisector.model.experiment import Direction
-from bisector.model.session import Opened, Ruling, Session, Suspect
+from bisector.model.session import Dormant, Effect, LrVerdict, Opened, Ruling, Session, Suspect
 from bisector.report.advice import Places, Step, next_steps
 from bisector.report.arms import ArmRow, sweep_rows
 from bisector.report.beliefs import Belief
@@ -47,12 +47,16 @@ class Summary:
     """Likeliest first."""
     cleared: tuple[str, ...]
     """Additions that have next to no part in any explanation."""
-    dormant: tuple[str, ...]
-    """Culprits that another addition rescues in the full recipe."""
+    dormant: tuple[Dormant, ...]
+    """What else breaks training, and is rescued by another addition while everything is on."""
+    effect: Effect | None
+    """How much worse the accused, else everything on, is than the baseline."""
     arms: tuple[ArmRow, ...]
     """The evidence."""
     lr: tuple[ArmRow, ...]
     """The learning-rate sweep."""
+    lr_effects: tuple[LrVerdict, ...]
+    """What it says of each culprit."""
     cost: Cost
     unjudged: tuple[Unjudged, ...]
     others: tuple[Failure, ...]
@@ -79,30 +83,30 @@ def summarise(
     places: Places | None = None,
     upcoming: Sequence[frozenset[str]] = (),
 ) -> Summary:
-    """The summary of `session`.
+    """The summary of a session.
 
-    `ranked` are the planner's explanations, likeliest first (those of the conclusion
-    win, where it has some), and `upcoming` the sets it would train next.
+    `ranked` are the planner's explanations, likeliest first; a conclusion's own go before them.
+    `upcoming` are the sets it would train next.
     """
-    end, experiment = session.conclusion, session.experiment
-    places = places or Places()
+    end, experiment, places = session.conclusion, session.experiment, places or Places()
     reading = read(session, ranked)
     opened = next((e for e in session.events if isinstance(e, Opened)), None)
-    target = followed(session)
     return Summary(
         name=clean(experiment.name),
         ruling=end.ruling if end else None,
-        culprits=end.culprits if end else (),
+        culprits=end.blamed if end else (),
         confidence=end.confidence if end else None,
         sentence=sentence(reading),
         reasons=reasons(reading),
         steps=next_steps(reading, places, upcoming),
         metric=clean(experiment.metric.name),
         better=_BETTER[experiment.metric.direction],
-        symptom=clean(f"{target.symptom} {target.detail}").strip() if target else "",
+        symptom=_symptom(session),
         beliefs=reading.beliefs,
         cleared=reading.cleared,
-        dormant=tuple(sorted(end.dormant)) if end else (),
+        dormant=end.dormant if end else (),
+        effect=end.effect if end else None,
+        lr_effects=end.lr if end else (),
         arms=reading.rows,
         lr=sweep_rows(session, reading.rows),
         cost=cost(session),
@@ -112,3 +116,8 @@ def summarise(
         version=opened.version if opened else "",
         fingerprint=opened.fingerprint if opened else "",
     )
+
+
+def _symptom(session: Session) -> str:
+    target = followed(session)
+    return clean(f"{target.symptom} {target.detail}").strip() if target else ""

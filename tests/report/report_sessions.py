@@ -164,7 +164,7 @@ def one_culprit() -> Script:
         broke(None, Symptom.CRASH, "ValueError in deep.py:forward"),
     )
     proving(script, some("focal"))
-    held = LrVerdict(some("focal"), LrEffect.BROKEN_AT_EVERY_LR)
+    held = LrVerdict(some("focal"), LrEffect.BROKEN_AT_EVERY_LR, tried=(0.1, 1.0, 10.0))
     script.conclude(Ruling.CULPRIT, some("focal"), ranked=RANKED, lr=(held,))
     return script
 
@@ -185,7 +185,7 @@ def pair() -> Script:
     opening(script)
     isolating(script, both)
     proving(script, both)
-    held = LrVerdict(both, LrEffect.BROKEN_AT_EVERY_LR)
+    held = LrVerdict(both, LrEffect.BROKEN_AT_EVERY_LR, tried=(0.1, 1.0, 10.0))
     script.conclude(Ruling.INTERACTION, both, ranked=(Suspect((both,), 0.99),), lr=(held,))
     return script
 

@@ -11,7 +11,7 @@ import pytest
 import report_sessions as rs
 
 from bisector.model.evidence import Curve, Evidence, Exit
-from bisector.model.session import Ruling, Session, Suspect
+from bisector.model.session import Dormant, Ruling, Session, Suspect
 from bisector.model.trial import Arm, Purpose
 from bisector.model.verdict import Symptom
 from bisector.report.advice import Places
@@ -122,7 +122,12 @@ def test_a_hostile_name_is_shown_and_never_obeyed(tmp_path: Path) -> None:
     script.run(Arm(rs.some(HOSTILE), (HOSTILE,)), Purpose.ISOLATE, rs.lost(HOSTILE))
     script.run(Arm(rs.some("plain")), Purpose.ISOLATE, rs.broke(0.1, Symptom.CRASH, HOSTILE + "!"))
     script.run(Arm(rs.some(HOSTILE)), Purpose.CONFIRM, rs.broke())
-    script.conclude(Ruling.CULPRIT, rs.some(HOSTILE), because=HOSTILE, dormant=rs.some(HOSTILE))
+    script.conclude(
+        Ruling.CULPRIT,
+        rs.some(HOSTILE),
+        because=HOSTILE,
+        dormant=(Dormant(rs.some(HOSTILE), rs.some("plain"), 0.95),),
+    )
     session = replace(script.session, experiment=replace(script.experiment, name=HOSTILE))
     page = Page(written(session, tmp_path, (Suspect((rs.some(HOSTILE),), 0.9),)))
     assert not page.all("script")

@@ -7,7 +7,7 @@ import pytest
 import report_sessions as rs
 
 from bisector.model.experiment import Budget, Direction, Find, Metric
-from bisector.model.session import LrEffect, LrVerdict, Ruling, Session, Suspect
+from bisector.model.session import Dormant, Effect, LrEffect, LrVerdict, Ruling, Session, Suspect
 from bisector.model.trial import Arm, Purpose
 from bisector.model.verdict import Symptom
 from bisector.report.advice import Places
@@ -175,11 +175,42 @@ def test_runs_that_could_not_be_judged_are_grouped_by_reason() -> None:
 
 
 def test_a_dormant_culprit_is_named() -> None:
-    summary = concluded(Ruling.CULPRIT, FOCAL, dormant=rs.some("wide"))
-    assert summary.dormant == ("wide",)
+    found = Dormant(rs.some("wide"), rs.some("norm"), 0.97)
+    summary = concluded(Ruling.CULPRIT, FOCAL, dormant=(found,))
     assert (
-        "`wide` is dormant: it breaks training, but another addition rescues it." in summary.reasons
+        "`wide` would break training too (97.0 % sure), but `norm` keeps it harmless while everything is on."
+    ) in summary.reasons
+    assert as_json(summary)["dormant"] == [
+        {"culprit": ["wide"], "rescuers": ["norm"], "probability": 0.97}
+    ]
+
+
+def effect(low: float, high: float) -> Effect:
+    return Effect(arm=frozenset(rs.NAMES), harm=(low + high) / 2, low=low, high=high, confidence=0.99, sd=0.01, worth=0.02)  # fmt: skip
+
+
+def test_what_is_not_worth_acting_on_is_a_verdict_with_its_interval() -> None:
+    summary = concluded(Ruling.NOTHING_BREAKS, effect=effect(0.001, 0.015))
+    assert summary.sentence == (
+        "Nothing breaks training: no effect worth acting on (99.4 % sure); the harm is 0.008 "
+        "(99.0 % interval 0.001 to 0.015), and 0.02 would be worth acting on."
     )
+    assert summary.decided
+    told = as_json(summary)["effect"]
+    assert (told["low"], told["high"], told["worth"]) == (0.001, 0.015, 0.02)
+
+
+def test_a_harm_that_may_be_worth_acting_on_is_not_called_negligible() -> None:
+    summary = concluded(Ruling.NOTHING_BREAKS, effect=effect(-0.001, 0.03))
+    assert "no effect" not in summary.sentence
+    assert "interval -0.001 to 0.03" in summary.sentence
+
+
+def test_what_was_merely_likeliest_is_nobody_s_guilt() -> None:
+    summary = concluded(Ruling.INCONCLUSIVE, FOCAL, ranked=rs.RANKED[:1])
+    assert summary.culprits == ()
+    assert as_json(summary)["culprits"] == []
+    assert "likeliest is `focal`" in summary.sentence
 
 
 def test_a_learning_rate_that_was_not_varied_is_said_to_be_so() -> None:
