@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from bisector.cli.from_shell import SAVED, save
 from bisector.config.compose import Composer
 from bisector.errors import ConfigError
 from bisector.journal import Journal
@@ -30,7 +31,9 @@ class Given:
         Raises:
             ConfigError: no experiment is named, or a word is no override.
         """
-        confs = [w.removeprefix("conf=") for w in args.words if w.startswith("conf=")]
+        typed = getattr(args, "baseline", None) is not None
+        words = [*args.words, *([f"conf={save(args)}"] if typed else [])]
+        confs = [w.removeprefix("conf=") for w in words if w.startswith("conf=")]
         rest = tuple(w for w in args.words if not w.startswith("conf="))
         for word in rest:
             if "=" not in word and not word.startswith("~"):
@@ -44,16 +47,25 @@ class Given:
             raise ConfigError(
                 "Say which experiment: conf=NAME."
                 if not confs
-                else f"conf is given {len(confs)} times; one was expected.",
+                else f"conf is given {len(confs)} times; one was expected."
+                if not typed
+                else "Both conf= and --baseline were given; one experiment was expected.",
                 hint="conf=digits is one that comes with bisect; `bisect init` writes your own.",
             )
-        return cls(confs[0].removesuffix(".yaml"), rest, args.out, args.conf_dir)
+        name = confs[0].removesuffix(".yaml")
+        return cls(name, rest, args.out, args.conf_dir or _saved(args.out, name))
 
     @property
     def name(self) -> str:
         """The session's name as far as the command line tells: `name=` or the file's name."""
         named = [o.removeprefix("name=") for o in self.overrides if o.startswith("name=")]
         return named[-1] if named else self.conf.rpartition("/")[2]
+
+
+def _saved(out: Path, name: str) -> Path | None:
+    """The folder of experiments that were typed, if that is where this one is; None: `conf`."""
+    here = (out / SAVED / f"{name}.yaml").is_file()
+    return out / SAVED if here and not (Path("conf") / f"{name}.yaml").is_file() else None
 
 
 def home_of(out: Path, name: str) -> Path:

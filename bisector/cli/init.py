@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 from bisector.cli import example
+from bisector.cli.from_shell import configured, text_of
 from bisector.errors import ConfigError
 
 TEMPLATE = Path(__file__).with_name("experiment.yaml")
@@ -20,6 +21,8 @@ def main(args: argparse.Namespace) -> int:
         ConfigError: one is there already, or cannot be written.
     """
     conf = _path(args)
+    if args.baseline:
+        return _from_shell(args, conf)
     name = conf.stem
     module = "bisect_" + re.sub(r"\W", "_", name)
     text = TEMPLATE.read_text(encoding="utf-8").replace("bisect_experiment", module)
@@ -29,11 +32,22 @@ def main(args: argparse.Namespace) -> int:
         Path(f"{module}.py"): Path(example.__file__).read_text(encoding="utf-8"),
     }
     _write(files)
-    words = ["bisect", "plan", f"conf={name}"]
+    _tell(args, list(files), _following(conf))
+    return 0
+
+
+def _from_shell(args: argparse.Namespace, conf: Path) -> int:
+    """Write the experiment that `bisect run` with the same flags would search."""
+    _write({conf: text_of(configured(args))})
+    _tell(args, [conf], _following(conf))
+    return 0
+
+
+def _following(conf: Path) -> str:
+    words = ["bisect", "plan", f"conf={conf.stem}"]
     if conf.parent != Path("conf"):
         words += ["--conf-dir", str(conf.parent)]
-    _tell(args, list(files), shlex.join(words))
-    return 0
+    return shlex.join(words)
 
 
 def _path(args: argparse.Namespace) -> Path:
@@ -70,7 +84,8 @@ def _tell(args: argparse.Namespace, files: list[Path], following: str) -> None:
     if args.json:
         print(json.dumps({"wrote": [str(f) for f in files], "next": following}))
         return
-    conf, training = files
-    print(f"wrote {conf}: the experiment, every key explained")
-    print(f"wrote {training}: a training, to replace with your own")
+    conf, *training = files
+    print(f"wrote {conf}: the experiment{', every key explained' if training else ''}")
+    for path in training:
+        print(f"wrote {path}: a training, to replace with your own")
     print(f"next: {following}")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from bisector import __version__
+from bisector.cli.shell_flags import add_flags
 from bisector.errors import BisectError, ConfigError
 
 VERBS = {
@@ -83,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     for verb, text in VERBS.items():
         sub = verbs.add_parser(verb, help=text, description=text, epilog=EPILOG, allow_abbrev=False)
         _add(sub, verb)
+        add_flags(sub, verb)
     return parser
 
 

@@ -36,7 +36,7 @@ class SymptomOracle:
             verdict = Verdict(
                 Outcome.UNRESOLVED,
                 0.5,
-                because=f"the run was not finished: {evidence.exit}",
+                because=f"the run was not finished: {evidence.exit}{_last_words(evidence)}",
                 retry=True,
                 interrupted=evidence.exit is Exit.CANCELLED,
             )
@@ -75,6 +75,12 @@ class SymptomOracle:
             steps=steps,
             planned=int(planned) if isinstance(planned, int | float) else 0,
         )
+
+
+def _last_words(evidence: Evidence) -> str:
+    """What the log ends with where the machine is at fault: it names the module or the disk."""
+    lines = [line.strip() for line in evidence.log_tail.splitlines() if line.strip()]
+    return f" ({lines[-1][:120]})" if lines and evidence.exit is Exit.ENVIRONMENT else ""
 
 
 def _validation_size(baseline: Sequence[Evidence]) -> float:

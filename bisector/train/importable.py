@@ -1,4 +1,4 @@
-"""Can a script's imports be imported, under other interpreters and in other revisions?
+"""Can a script's imports be had, under other interpreters and in other revisions?
 
 `python -m bisector.train.importable` in a run directory with `preflight.json`. The script
 itself is not run: what it imports at its top level is.
@@ -17,7 +17,7 @@ _LIMIT = 120.0
 
 _TRY = """
 import ast, importlib, importlib.util, os, sys
-script = sys.argv[1]
+script, how = sys.argv[1:]
 sys.path[:0] = [os.getcwd(), os.path.join(os.getcwd(), "src")]
 if script.startswith("-m "):
     spec = importlib.util.find_spec(script[3:])
@@ -29,12 +29,19 @@ else:
     sys.path.insert(0, os.path.dirname(os.path.realpath(path)))
 with open(path, "rb") as file:
     tree = ast.parse(file.read(), path)
+def had(name):
+    if how == "imported":
+        return importlib.import_module(name)
+    if importlib.util.find_spec(name.partition(".")[0]) is None:
+        sys.exit("ModuleNotFoundError: No module named %r" % name.partition(".")[0])
 for node in tree.body:
     if isinstance(node, ast.Import):
         for alias in node.names:
-            importlib.import_module(alias.name)
+            had(alias.name)
     elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-        module = importlib.import_module(node.module)
+        module = had(node.module)
+        if module is None:
+            continue
         for alias in node.names:
             if alias.name != "*" and not hasattr(module, alias.name):
                 importlib.import_module(node.module + "." + alias.name)
@@ -48,18 +55,23 @@ def main() -> int:
     errors = [
         {"key": place["key"], "target": place["target"], "message": said}
         for place in wanted["places"]
-        if (said := complaint(place["python"], place["cwd"], wanted["script"]))
+        if (said := complaint(place, wanted["script"]))
     ]
     write_json(rundir / PREFLIGHT_RESULT, {"errors": errors})
     return 0
 
 
-def complaint(python: str, folder: str, script: str) -> str:
-    """What an interpreter says when it imports what a script does; empty: nothing."""
+def complaint(place: dict[str, str], script: str) -> str:
+    """What an interpreter says of what a script imports; empty: nothing.
+
+    `place` has `python`, `cwd` and `how`: whether the modules are to be `imported`, or only
+    `found`, which takes no time.
+    """
+    python, folder = place["python"], place["cwd"]
     code = Path(folder)
     path = [str(p) for p in (code, code / "src") if p.is_dir()]
     env = os.environ | {"PYTHONPATH": os.pathsep.join([*path, os.environ.get("PYTHONPATH", "")])}
-    argv = [python, "-c", _TRY, script]
+    argv = [python, "-c", _TRY, script, place["how"]]
     try:
         done = subprocess.run(
             argv, cwd=folder, env=env, capture_output=True, text=True, timeout=_LIMIT, check=False

@@ -93,7 +93,7 @@ class CommandWorkload:
             if (around := parted(a.overrides)[0]).python or around.revision
         ]
         argv = filled(self.command, {"python": sys.executable}, ())
-        job = imports(argv, wanted, rundir) if wanted else None
+        job = imports(argv, wanted, rundir)
         return job and replace(job, limits=Limits(gpus=self.limits.gpus))
 
     def _place(self, rundir: Path, code: Path) -> Path:

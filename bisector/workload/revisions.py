@@ -94,7 +94,9 @@ def with_python(argv: Sequence[str], python: Path) -> list[str]:
 def imports(
     argv: Sequence[str], wanted: Sequence[tuple[str, Surroundings]], rundir: Path
 ) -> Job | None:
-    """A job that imports, in each of the surroundings, what the command's script imports.
+    """A job that tries what the command's script imports, in each of the surroundings.
+
+    In the baseline's own it is only found, since to import it takes as long as to begin a run.
 
     Args:
         argv: the command of the baseline.
@@ -104,22 +106,24 @@ def imports(
     Raises:
         ConfigError: an interpreter or a revision is not there.
     """
-    script = _script(argv)
-    places = []
+    script, python = _script(argv), _python_of(argv)
+    places = [_place("workload.command", f"{script} ({python})", python, Path.cwd(), "found")]
     for key, around in wanted:
         code = checkout(around.revision, rundir.parent)
-        python = interpreter(around.python) if around.python else _python_of(argv)
+        other = str(interpreter(around.python)) if around.python else python
         named = [f"git:{around.revision}"] if around.revision else []
         named += [f"python:{around.python}"] if around.python else []
-        places.append(
-            {"key": key, "target": ", ".join(named), "python": str(python), "cwd": str(code)}
-        )
-    if not script:
+        places.append(_place(key, ", ".join(named), other, code, "imported"))
+    if not script or not python:
         return None
     rundir.mkdir(parents=True, exist_ok=True)
     write_json(rundir / PREFLIGHT, {"script": script, "places": places})
     job = (sys.executable, "-m", "bisector.train.importable")
     return Job(job, rundir, {ENV_RUNDIR: str(rundir)}, cwd=Path.cwd())
+
+
+def _place(key: str, target: str, python: str, code: Path, how: str) -> dict[str, str]:
+    return {"key": key, "target": target, "python": python, "cwd": str(code), "how": how}
 
 
 def _script(argv: Sequence[str]) -> str:
@@ -133,7 +137,8 @@ def _script(argv: Sequence[str]) -> str:
 
 
 def _python_of(argv: Sequence[str]) -> str:
-    return next((w for w in argv if _PYTHON.fullmatch(w) or w == sys.executable), sys.executable)
+    """The interpreter that a command names; empty: it names none."""
+    return next((w for w in argv if _PYTHON.fullmatch(w) or w == sys.executable), "")
 
 
 def _commit(revision: str) -> str:

@@ -1,0 +1,36 @@
+"""The flags by which an experiment is given on the command line, without a file."""
+
+import argparse
+
+BASELINE_VERBS = ("run", "plan", "init")
+"""Verbs that take a whole experiment as flags."""
+
+
+def add_flags(sub: argparse.ArgumentParser, verb: str) -> None:
+    """The flags of a verb, if it takes any of them."""
+    if verb in BASELINE_VERBS:
+        group = sub.add_argument_group("an experiment without a file")
+        _command(group)
+        group.add_argument(
+            "--add",
+            action="append",
+            default=[],
+            metavar="'NAME: WORDS'",
+            help="an addition: what one types to switch it on; any number of them",
+        )
+
+
+def _command(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--baseline", metavar="'COMMAND'", help="the command that trains well")
+    group.add_argument(
+        "--metric",
+        metavar="'PATTERN'",
+        help="what decides: a pattern, e.g. 'val_acc ([0-9.]+)', or a name that is printed; "
+        "without it the exit code does",
+    )
+    better = group.add_mutually_exclusive_group()
+    better.add_argument("--higher", action="store_true", help="a higher value is better")
+    better.add_argument("--lower", action="store_true", help="a lower value is better")
+    group.add_argument("--min-effect", type=float, help="the smallest harm worth a verdict")
+    group.add_argument("--lr-key", metavar="OPTION", help="the option of the learning rate")
+    group.add_argument("--spelling", help="how settings are passed on (default: words, as typed)")
