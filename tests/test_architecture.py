@@ -55,13 +55,15 @@ HEAVY_IN = {
     "cleanlab": {"train"},
     "hydra": {"config", "cli", "train"},
     "omegaconf": {"config", "cli", "train"},
-    "optuna": {"plan/lr_sweep.py", "plan/sweep.py", "study", "sampler"},
+    "optuna": {"plan/lr_sweep.py", "plan/sweep.py", "study", "sampler", "report/optuna_view.py"},
     "mlflow": {"report/mlflow.py", "report/mlflow_run.py", "report/mlflow_store.py"},
     "matplotlib": {"report", "notebook"},
     "pandas": {"notebook"},
     "rich": {"report", "cli"},
     "psutil": {"launch", "testing"},
     "pynvml": {"launch"},
+    "submitit": {"launch/slurm.py", "launch/slurm_task.py"},
+    "ray": {"launch/ray.py"},
 }
 """Third-party package -> the only layers or files of ours that may import it."""
 

@@ -1,4 +1,4 @@
-"""The child that keeps MLflow up to date: `python -m bisector.cli.follow HOME [SECONDS]`.
+"""The child that keeps the views up to date, MLflow's and Optuna's: `python -m bisector.cli.follow HOME [SECONDS]`.
 
 Reads the journal, never writes it. Ends when its standard input does, having written
 what was left, in SECONDS at most. Exit code 0: the view is complete; 1: it is not, and
@@ -15,14 +15,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Protocol
 
 from bisector.errors import BisectError, JournalError
 from bisector.journal import Journal
-from bisector.model.session import Session
-from bisector.report.mlflow import MlflowView
+from bisector.model.session import Opened, Session
 from bisector.report.mlflow_child import DRAIN
 from bisector.report.mlflow_page import session_key, tracking
-from bisector.report.mlflow_store import AWAY
+from bisector.report.views import viewed
 from bisector.rundir import JOURNAL
 
 POLL, LIVE = 1.0, 5.0
@@ -72,61 +72,63 @@ class Ending:
         return self._over
 
 
-class Follower:
-    """Syncs the view when there is something new; waits ever longer while the store is away."""
+class View(Protocol):
+    """A place in which the session is shown."""
 
-    def __init__(self, home: Path) -> None:
-        self._home = home
-        self._view: MlflowView | None = None
-        self._key = ""
-        self._seen = (0, 0)
+    def sync(self, session: Session) -> int:
+        """Write what it lacks."""
+        ...
+
+    def close(self, session: Session) -> int:
+        """The same, for the last time."""
+        ...
+
+
+State = tuple[int, int]
+"""What changes whenever the journal does."""
+
+
+class Shown:
+    """One view: written when there is something new, ever later while its store is away."""
+
+    def __init__(self, name: str, view: View, away: tuple[type[Exception], ...]) -> None:
+        self._name, self._view, self._away = name, view, away
+        self._seen: State = (0, 0)
         self._live = math.inf
-        self._again = 0.0
-        self._pause = 0.0
+        self._again = self._pause = 0.0
         self._said = ""
 
-    def look(self) -> None:
-        """Bring the view up to date, if that is due."""
+    def due(self, state: State) -> bool:
+        """Whether to write now, the journal being as it is."""
         now = time.monotonic()
-        seen = self._state()
-        if now < self._again or (seen == self._seen and now < self._live):
-            return
-        session = self._session()
-        if session and self._attempt(MlflowView.sync, session):
-            self._seen = seen
-            # Running trials log without a word in the journal.
-            self._live = now + LIVE if session.running else math.inf
+        return now >= self._again and (state != self._seen or now >= self._live)
 
-    def finish(self) -> bool:
+    def sync(self, session: Session, state: State) -> None:
+        """Write what the store lacks."""
+        if self._attempt(self._view.sync, session):
+            self._seen = state
+            # Running trials log without a word in the journal.
+            self._live = time.monotonic() + LIVE if session.running else math.inf
+
+    def close(self, session: Session) -> bool:
         """Write what is left; whether the view is complete."""
         tries = 1 if self._pause else 3
-        for _ in range(tries):
-            session = self._session()
-            if session is None or self._attempt(MlflowView.close, session):
+        for number in range(tries):
+            time.sleep(number)
+            if self._attempt(self._view.close, session):
                 return True
-            time.sleep(1)
         return False
 
-    def _session(self) -> Session | None:
-        """The session as it is now; None: none yet, or another one has taken its place."""
-        session = Journal(self._home / JOURNAL).load()
-        if session is None:
-            return None
-        self._key = self._key or session_key(session)
-        return session if session_key(session) == self._key else None
-
-    def _attempt(self, write: Callable[[MlflowView, Session], int], session: Session) -> bool:
-        if self._view is None:
-            self._view = MlflowView(self._home, *tracking(session, self._home))
+    def _attempt(self, write: Callable[[Session], int], session: Session) -> bool:
         try:
-            write(self._view, session)
-        except AWAY as e:
+            write(session)
+        except self._away as e:
             self._pause = min(max(2 * self._pause, POLL), _BACKOFF)
             self._again = time.monotonic() + self._pause
-            self._tell(f"{type(e).__name__}: {e}")
+            self._tell(f"{self._name}: {type(e).__name__}: {e}")
             return False
         if self._pause:
-            self._tell("MLflow answers again")
+            self._tell(f"{self._name} answers again")
         self._pause = 0.0
         return True
 
@@ -135,12 +137,59 @@ class Follower:
             _say(what)
         self._said = what
 
-    def _state(self) -> tuple[int, int]:
-        """What changes whenever the journal does."""
+
+class Follower:
+    """Keeps the views of one session up to date."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._views: list[Shown] = []
+        self._key = ""
+
+    def look(self) -> None:
+        """Bring those views up to date that are due."""
+        state = self._state()
+        if self._views and not any(view.due(state) for view in self._views):
+            return
+        if session := self._session():
+            for view in self._views:
+                if view.due(state):
+                    view.sync(session, state)
+
+    def finish(self) -> bool:
+        """Write what is left; whether the views are complete."""
+        session = self._session()
+        complete = [view.close(session) for view in self._views] if session else []
+        return all(complete)
+
+    def _session(self) -> Session | None:
+        """The session as it is now; None: none yet, or another one has taken its place."""
+        session = Journal(self._home / JOURNAL).load()
+        if session is None:
+            return None
+        self._key = self._key or session_key(session)
+        self._views = self._views or list(views(self._home, session))
+        return session if session_key(session) == self._key else None
+
+    def _state(self) -> State:
         with suppress(OSError):
             now = (self._home / JOURNAL).stat()
             return (now.st_size, now.st_mtime_ns)
         return (0, 0)
+
+
+def views(home: Path, session: Session) -> Iterator[Shown]:
+    """The views that the session's configuration asks for; each imports what it needs."""
+    where = viewed(next(e for e in reversed(session.events) if isinstance(e, Opened)))
+    if where.mlflow:
+        from bisector.report.mlflow import MlflowView  # noqa: PLC0415
+        from bisector.report.mlflow_store import AWAY  # noqa: PLC0415
+
+        yield Shown("MLflow", MlflowView(home, *tracking(session, home)), AWAY)
+    if where.optuna:
+        from bisector.report.optuna_view import GONE, OptunaView  # noqa: PLC0415
+
+        yield Shown("Optuna", OptunaView(where.optuna), GONE)
 
 
 @contextmanager

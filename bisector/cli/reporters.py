@@ -3,7 +3,6 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -18,6 +17,7 @@ from bisector.report.live import LiveReporter
 from bisector.report.mlflow_child import MlflowReporter
 from bisector.report.page import PageReporter
 from bisector.report.terminal import Rank, TerminalReporter
+from bisector.report.views import viewed
 
 
 def reporters_of(
@@ -33,8 +33,7 @@ def reporters_of(
         places,
     )
     told: tuple[Reporter, ...] = (page, _terminal(args, rank, places))
-    mlflow = opened.config["mlflow"]
-    if isinstance(mlflow, Mapping) and not mlflow["enabled"]:
+    if not viewed(opened).anywhere:
         return told
     return (*told, MlflowReporter(home, completed_by=_complete(given, home)))
 

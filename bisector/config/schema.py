@@ -93,6 +93,14 @@ class MlflowConf:
 
 
 @dataclass
+class OptunaConf:
+    """Where the search is shown as a study of Optuna."""
+
+    storage: str | None = None
+    """An address such as sqlite:///out/optuna.db, for Optuna's dashboard; None: nowhere."""
+
+
+@dataclass
 class InspectConf:
     """What is looked at before anything trains. Fields as in `model.experiment.Inspection`."""
 
@@ -134,6 +142,7 @@ class ExperimentConf:
     budget: BudgetConf = field(default_factory=BudgetConf)
     limits: LimitsConf = field(default_factory=LimitsConf)
     mlflow: MlflowConf = field(default_factory=MlflowConf)
+    optuna: OptunaConf = field(default_factory=OptunaConf)
     inspect: InspectConf = field(default_factory=InspectConf)
     checks: ChecksConf = field(default_factory=ChecksConf)
     workload: Any = None
