@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
+from bisector.errors import LaunchError
 from bisector.launch.ending import Ending, Reason
+from bisector.launch.handle import end, wrapper_of
 from bisector.launch.in_process import WORKERS, fits, run_module, search_path
 from bisector.launch.job_file import write_job
 from bisector.ports import Job, JobState
@@ -37,11 +39,17 @@ class InlineLauncher:
     def submit(self, job: Job) -> str:
         """Run a job to its end; its run directory is its handle."""
         job = replace(job, rundir=job.rundir.absolute())
-        write_job(job)
-        if fits(job, self.in_process):
-            _run_here(job).write(job.rundir)
-        else:
-            _run_child(job.rundir)
+        try:
+            write_job(job)
+            if fits(job, self.in_process):
+                _run_here(job).write(job.rundir)
+            else:
+                _run_child(job.rundir)
+        except OSError as error:
+            raise LaunchError(
+                f"No job can be run in `{job.rundir}`: {error}.",
+                hint="See that the folder can be written.",
+            ) from error
         return str(job.rundir)
 
     def poll(self, handles: Sequence[str]) -> Mapping[str, JobState]:
@@ -50,6 +58,10 @@ class InlineLauncher:
 
     def cancel(self, handles: Sequence[str]) -> None:
         """There is nothing left to end."""
+
+    def clear(self, rundirs: Sequence[Path]) -> None:
+        """End what an inline launcher that was killed has left running in a process of its own."""
+        end([stale for rundir in rundirs if (stale := wrapper_of(rundir.absolute())) is not None])
 
 
 class _Tee(io.TextIOBase):

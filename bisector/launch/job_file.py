@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from bisector.ports import Job, Limits
-from bisector.rundir import EXIT, JOB, LOG, PROCESS, STOP, write_json
+from bisector.rundir import CHECKPOINT, EXIT, FACTS, JOB, LOG, METRICS, PROCESS, STOP, write_json
 
 
 def write_job(job: Job) -> None:
@@ -29,6 +29,13 @@ def write_job(job: Job) -> None:
             },
         },
     )
+
+
+def forget_attempt(rundir: Path) -> None:
+    """Make way for another start of the same job, which goes on from its checkpoint or anew."""
+    if not (rundir / CHECKPOINT).exists():
+        for name in (METRICS, FACTS):
+            (rundir / name).unlink(missing_ok=True)
 
 
 def read_job(rundir: Path) -> Job:

@@ -9,6 +9,7 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Callable
 
 import psutil
 
@@ -16,8 +17,12 @@ from bisector.launch.ending import Ending, Reason
 from bisector.launch.processes import exterminate, family, oom_kills, resident_mb
 from bisector.ports import Limits
 
+ASKING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
+"""The signals that ask a wrapper to end its job."""
 GRACE = 2.0
 """Seconds between asking a job to stop and killing it."""
+WAY_GRACE = 60.0
+"""The same for a job that is to go on later, which may have a large checkpoint to write."""
 _LEFTOVER_GRACE = 0.5
 """Seconds that helpers of an ended job have to end by themselves, as most do."""
 _PATIENCE = 10.0
@@ -36,13 +41,14 @@ class Bell:
 
     def __init__(self) -> None:
         self.cancelled = False
+        """Whether somebody has asked for the job's end, or a scheduler for its place."""
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
         signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGTERM, self._cancel)
-        signal.signal(signal.SIGINT, self._cancel)
+        for number in ASKING:
+            signal.signal(number, self._cancel)
 
     def _cancel(self, *_: object) -> None:
         self.cancelled = True
@@ -60,15 +66,20 @@ class Bell:
         for number in (signal.SIGCHLD, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        # A scheduler's warning may go to every process; the wrapper passes it on as a SIGTERM.
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
 
 
 class Watch:
-    """One job's process from its start to its end."""
+    """One job's process from its start to its end; `grace` is what one has left that must end."""
 
-    def __init__(self, child: int, limits: Limits, bell: Bell) -> None:
+    def __init__(
+        self, child: int, limits: Limits, bell: Bell, grace: Callable[[], float] = lambda: GRACE
+    ) -> None:
         self._child = child
         self._limits = limits
         self._bell = bell
+        self._grace = grace
         self._code: int | None = None
         self._peak_mb = 0.0
         self._oom_kills = oom_kills()
@@ -141,7 +152,7 @@ class Watch:
             os.killpg(self._child, signal.SIGTERM)
         except ProcessLookupError:
             return
-        deadline = time.monotonic() + GRACE
+        deadline = time.monotonic() + self._grace()
         while self._running and time.monotonic() < deadline:
             self._bell.wait(deadline - time.monotonic())
 

@@ -1,8 +1,12 @@
-"""Runs one job and records its end: `python -m bisector.launch.wrap RUNDIR`.
+"""Runs one job and records its end: `python -m bisector.launch.wrap RUNDIR [guest]`.
 
 Every launcher starts this wrapper rather than the job itself, so the run
 directory looks the same whether the job ran here or on a cluster. SIGTERM to the
 wrapper cancels the job; the wrapper's own death takes the job with it.
+
+The guest of a scheduler may be told to go by somebody who wants its place and not
+its end. So it is cancelled only if exit.json says so already; else it makes way:
+the job may save a checkpoint, and no end is recorded, as there will be a next start.
 """
 
 import contextlib
@@ -10,20 +14,23 @@ import os
 import signal
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
 from bisector.launch.ending import Ending, Reason
-from bisector.launch.job_file import read_job
+from bisector.launch.job_file import forget_attempt, read_job
 from bisector.launch.processes import LINUX, born, die_with, keep_orphans
-from bisector.launch.watch import Bell, Watch
+from bisector.launch.watch import ASKING, GRACE, WAY_GRACE, Bell, Watch
 from bisector.ports import Job
 from bisector.rundir import ENV_RUNDIR, EXIT, LOG, PROCESS, write_json
 
 _CANNOT_START = 127
 """The exit code by which a shell says the same."""
-_HELD = (signal.SIGTERM, signal.SIGINT)
+GUEST = "guest"
+"""The argument that makes a wrapper a scheduler's guest."""
+MADE_WAY = 75
+"""The wrapper's exit code when its job is to go on later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,27 +59,39 @@ class Fork:
         except (OSError, ValueError) as error:
             self.give_up(error)
 
-    def watch(self) -> None:
-        """See the job to its end and record it."""
-        ending = Watch(self.child, self.job.limits, self.bell).until_end()
+    def watch(self, *, guest: bool = False) -> bool:
+        """See the job to its end and record it; False: it made way, and has not ended."""
+        end = self.job.rundir / EXIT
+
+        def grace() -> float:
+            return WAY_GRACE if guest and not end.exists() else GRACE
+
+        ending = Watch(self.child, self.job.limits, self.bell, grace).until_end()
+        if guest and self.bell.cancelled:
+            if not end.exists():
+                return False
+            ending = replace(ending, reason=Reason.CANCELLED)
         os.set_blocking(self.complaints, False)
         with contextlib.suppress(BlockingIOError):
             if os.read(self.complaints, 1):
                 ending = _never_started(ending)
         ending.write(self.job.rundir)
+        return True
 
 
-def main(rundir: Path) -> None:
-    """Run the job of `rundir` to its end."""
+def main(rundir: Path, *, guest: bool) -> int:
+    """Run the job of `rundir` to its end; the wrapper's exit code."""
+    if guest:
+        die_with(os.getppid())
     with contextlib.suppress(PermissionError):  # Popen or a scheduler has made us leader already.
         os.setsid()
     job = take_charge(rundir)
     if job is None:
-        return
+        return 0
     side = fork(job)
     if side.child == 0:
         side.execute()
-    side.watch()
+    return 0 if side.watch(guest=guest) else MADE_WAY
 
 
 def take_charge(rundir: Path) -> Job | None:
@@ -82,6 +101,8 @@ def take_charge(rundir: Path) -> Job | None:
     other way round, so one of the two always sees the other.
     """
     me = os.getpid()
+    if (rundir / PROCESS).exists():
+        forget_attempt(rundir)
     write_json(rundir / PROCESS, {"pid": me, "started": born(me)})
     if (rundir / EXIT).exists():
         return None
@@ -101,10 +122,10 @@ def fork(job: Job) -> Fork:
     parent, bell = os.getpid(), Bell()
     reader, writer = os.pipe()
     # A signal for the new process waits until that has laid off the wrapper's handlers.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+    signal.pthread_sigmask(signal.SIG_BLOCK, ASKING)
     child = os.fork()
     if child:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ASKING)
         os.close(writer)
         with contextlib.suppress(OSError):  # Both do it, so that neither can be too early.
             os.setpgid(child, child)
@@ -122,7 +143,7 @@ def _settle(side: Fork, parent: int) -> None:
     """Make the new process what the job asks for: group, signals, folder, environment."""
     os.setpgid(0, 0)
     side.bell.silence()
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ASKING)
     die_with(parent)
     if LINUX:
         # Where memory runs out, the kernel should take the job and not the search.
@@ -149,4 +170,4 @@ def _never_started(ending: Ending) -> Ending:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).absolute())
+    sys.exit(main(Path(sys.argv[1]).absolute(), guest=GUEST in sys.argv[2:]))

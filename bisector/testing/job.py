@@ -68,6 +68,35 @@ def swell(megabytes: str) -> None:
     del ballast
 
 
+def fill(_: str) -> None:
+    """Write until the disk is full, and fail of it."""
+    with Path("ballast").open("wb") as file:
+        while True:
+            file.write(bytes(2**16))
+            file.flush()
+
+
+def go_on(steps: str) -> None:
+    """Count up to `steps`, a tenth of a second each, going on where an earlier start has saved.
+
+    It saves after every tenth, and at a SIGTERM, as a training does that asks `should_stop`.
+    """
+    saved = Path("checkpoint.pt")
+    first = int(saved.read_text(encoding="utf-8")) if saved.exists() else 0
+    told: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: told.append(number))
+    with Path("counted").open("a", encoding="utf-8") as counted:
+        for step in range(first, int(steps)):
+            counted.write(f"{step}\n")
+            counted.flush()
+            Path("started").touch()
+            time.sleep(0.1)
+            if told or step % 10 == 9:
+                saved.write_text(str(step + 1), encoding="utf-8")
+            if told:
+                return
+
+
 def talk(lines: str) -> None:
     """Print so many lines, every second one to stderr."""
     for number in range(int(lines)):
@@ -92,6 +121,8 @@ _VERBS: dict[str, Callable[[str], None]] = {
         litter_and_finish,
         ignore_and_wait,
         swell,
+        fill,
+        go_on,
         talk,
         tell,
     )

@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 import psutil
 import pytest
 
+from bisector.errors import BisectError
 from bisector.ports import Job, JobState, Launcher, Limits
 from bisector.rundir import ENV_RUNDIR, EXIT, LOG
 
@@ -52,6 +53,10 @@ class LauncherContract:
     """Whether `submit` returns only when the job has ended."""
     patience: ClassVar[float] = 60.0
     """Seconds in which any job of the suite must have ended or started."""
+    refused: ClassVar[Limits | None] = Limits(gpus=10_000)
+    """What no job can have; None: the launcher does not look at what jobs ask for."""
+    relocates: ClassVar[bool] = False
+    """Whether a job runs in a folder of its own node's, from which its files come back."""
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -141,8 +146,8 @@ class LauncherContract:
         assert self.run(launcher, job(rundir, "tell", name))["code"] == 0
         told = json.loads((rundir / "told.json").read_text(encoding="utf-8"))
         assert told["argv"] == ["tell", name]
-        assert told["cwd"] == str(rundir.resolve())
-        assert told["env"][ENV_RUNDIR] == str(rundir)
+        assert told["cwd"] == str(Path(told["env"][ENV_RUNDIR]).resolve())
+        assert self.relocates or told["env"][ENV_RUNDIR] == str(rundir)
 
     def test_environment_and_folder_are_the_job_s_own(
         self, launcher: Launcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -182,7 +187,7 @@ class LauncherContract:
     ) -> None:
         self.skip_if_synchronous()
         handle = launcher.submit(job(tmp_path, "litter"))
-        self.until((tmp_path / "started").exists)
+        self.until_begun(launcher, handle, tmp_path)
         assert launcher.poll([handle]) == {handle: JobState.RUNNING}
         launcher.cancel([handle])
         pids = json.loads((tmp_path / "pids.json").read_text(encoding="utf-8"))
@@ -195,7 +200,7 @@ class LauncherContract:
     ) -> None:
         self.skip_if_synchronous()
         handle = launcher.submit(job(tmp_path, "ignore_and_wait"))
-        self.until((tmp_path / "started").exists)
+        self.until_begun(launcher, handle, tmp_path)
         launcher.cancel([handle])
         assert launcher.poll([handle]) == {handle: JobState.ENDED}
         assert end_of(tmp_path)["reason"] == "cancelled"
@@ -232,7 +237,7 @@ class LauncherContract:
         self.skip_if_synchronous()
         handle = self.launch_and_die(tmp_path, "wait", "3")
         heir = self.build()
-        assert heir.poll([handle]) == {handle: JobState.RUNNING}
+        self.until(lambda: heir.poll([handle]) == {handle: JobState.RUNNING})
         if self.slots is not None:
             assert heir.free_slots() == self.slots - 1
         self.wait(heir, handle)
@@ -241,12 +246,71 @@ class LauncherContract:
 
     def test_an_adopted_job_can_be_cancelled(self, tmp_path: Path) -> None:
         self.skip_if_synchronous()
-        handle = self.launch_and_die(tmp_path, "litter")
-        self.until((tmp_path / "started").exists)
-        self.build().cancel([handle])
+        handle, heir = self.launch_and_die(tmp_path, "litter"), self.build()
+        self.until_begun(heir, handle, tmp_path)
+        heir.cancel([handle])
         pids = json.loads((tmp_path / "pids.json").read_text(encoding="utf-8"))
         assert [pid for pid in pids if not gone(pid)] == []
         assert end_of(tmp_path)["reason"] == "cancelled"
+
+    def test_a_job_whose_handle_was_lost_is_found_by_its_run_directory(
+        self, tmp_path: Path
+    ) -> None:
+        self.skip_if_synchronous()
+        handle = self.launch_and_die(tmp_path, "litter")
+        self.until_begun(self.build(), handle, tmp_path)
+        self.build().clear([tmp_path])
+        pids = json.loads((tmp_path / "pids.json").read_text(encoding="utf-8"))
+        assert [pid for pid in pids if not gone(pid)] == []
+        assert end_of(tmp_path)["reason"] == "cancelled"
+
+    def test_there_is_nothing_to_clear_where_no_job_was(
+        self, launcher: Launcher, tmp_path: Path
+    ) -> None:
+        ending = self.run(launcher, job(tmp_path / "ended", "finish", "3"))
+        launcher.clear([tmp_path / "ended", tmp_path / "never"])
+        launcher.clear([])
+        assert end_of(tmp_path / "ended") == ending
+
+    def test_a_job_that_is_refused_harms_no_other(self, launcher: Launcher, tmp_path: Path) -> None:
+        if self.refused is None:
+            pytest.skip("this launcher refuses nothing")
+        with pytest.raises(BisectError) as refusal:
+            launcher.submit(job(tmp_path / "refused", "finish", "0", limits=self.refused))
+        assert refusal.value.hint
+        assert self.run(launcher, job(tmp_path / "next", "finish", "0"))["code"] == 0
+
+    def test_a_job_on_a_full_disk_ends_and_the_next_one_runs(
+        self, launcher: Launcher, tmp_path: Path
+    ) -> None:
+        self.skip_if_in_process()
+        with small_disk(tmp_path / "small") as disk:
+            handle = launcher.submit(job(disk / "run", "fill"))
+            self.wait(launcher, handle)
+            if (disk / "run" / EXIT).exists():  # Else even that found no room.
+                assert end_of(disk / "run")["code"] == 1
+        assert self.run(launcher, job(tmp_path / "next", "finish", "0"))["code"] == 0
+
+    def test_a_job_is_neither_lost_nor_said_to_have_ended_while_its_scheduler_is_away(
+        self, launcher: Launcher, tmp_path: Path
+    ) -> None:
+        handle = launcher.submit(job(tmp_path, "go_on", "150"))
+        self.until_begun(launcher, handle, tmp_path)
+        with self.away():
+            for _ in range(20):
+                with contextlib.suppress(BisectError):
+                    assert launcher.poll([handle]) != {handle: JobState.ENDED}
+                time.sleep(0.1)
+            with contextlib.suppress(BisectError):
+                assert launcher.free_slots() == 0
+        self.wait(launcher, handle)
+        assert end_of(tmp_path)["code"] == 0
+        counted = (tmp_path / "counted").read_text(encoding="utf-8").split()
+        assert counted == [str(n) for n in range(150)], "it ran once"
+
+    def away(self) -> contextlib.AbstractContextManager[None]:
+        """The launcher's scheduler, stopped; override it for a launcher that has one."""
+        pytest.skip("this launcher has no scheduler")
 
     def run(self, launcher: Launcher, asked: Job) -> dict[str, Any]:
         """Run a job to its end; its exit.json."""
@@ -256,6 +320,10 @@ class LauncherContract:
     def wait(self, launcher: Launcher, handle: str) -> None:
         """Wait until the launcher says that a job has ended."""
         self.until(lambda: launcher.poll([handle])[handle] is JobState.ENDED)
+
+    def until_begun(self, launcher: Launcher, handle: str, rundir: Path) -> None:
+        """Wait until a job that says when it has started has done so."""
+        self.until(lambda: bool(launcher.poll([handle])) and (rundir / "started").exists())
 
     def until(self, done: Callable[[], bool]) -> None:
         """Wait for something to come true."""
@@ -295,6 +363,21 @@ def end_of(rundir: Path) -> dict[str, Any]:
     """A run's exit.json."""
     ending: dict[str, Any] = json.loads((rundir / EXIT).read_text(encoding="utf-8"))
     return ending
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A file system of 256 KiB, mounted on `folder`; the test is skipped where that may not be."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "bisect-test", str(folder)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no file system can be mounted here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def gone(pid: int) -> bool:

@@ -38,10 +38,12 @@ class TestColdLocal(LauncherContract):
 
 class TestInlineCommand(LauncherContract):
     target = "bisector.launch.inline:InlineLauncher"
+    refused = None
     synchronous = True
 
 
 class TestInlineInProcess(LauncherContract):
     target = "bisector.launch.inline:InlineLauncher"
+    refused = None
     options: ClassVar = {"in_process": [JOB_MODULE]}
     synchronous = True

@@ -69,7 +69,7 @@ def test_every_package_that_is_imported_is_declared() -> None:
     foreign = imported - sys.stdlib_module_names - {"bisector", "pytest"}
     declared = names(RUNTIME | EXTRAS)
     undeclared = {
-        n for n in foreign if not declared & set(map(canonicalize_name, distributions[n]))
+        n for n in foreign if not declared & set(map(canonicalize_name, distributions.get(n, [n])))
     }
     assert not undeclared
 

@@ -1,0 +1,314 @@
+"""Jobs of a Ray cluster, each kept by a detached actor; needs the extra `bisector[ray]`.
+
+No file system is shared: a job's files go with it, and what it writes comes back
+into its run directory while it runs. A job whose node is lost goes on elsewhere
+from the last checkpoint that came back.
+"""
+
+import getpass
+import hashlib
+import json
+import socket
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import ray
+from ray.exceptions import RayError
+
+from bisector.errors import ConfigError, LaunchError
+from bisector.launch.handle import record_cancelled
+from bisector.launch.job_file import forget_attempt, read_job, write_job
+from bisector.launch.ray_keeper import Keeper, Known, News, Order, place
+from bisector.ports import Job, JobState
+from bisector.rundir import CHECKPOINT, EXIT, JOB, LOG, PROCESS
+
+_LOOK_SECONDS = 0.3
+"""Between two questions to a job's keeper."""
+_ANSWER_SECONDS = 2.0
+"""How long to wait for answers; those of keepers that have no place yet never come."""
+_CANCEL_SECONDS = 20.0
+_NAMESPACE = "bisect"
+
+
+class _Handle(NamedTuple):
+    """What this launcher calls a job."""
+
+    ray: str
+    """The name of its keeper."""
+    rundir: str
+
+    @classmethod
+    def parse(cls, text: str) -> "_Handle":
+        try:
+            value = json.loads(text)
+            return cls(str(value["ray"]), str(value["rundir"]))
+        except (ValueError, KeyError, TypeError):
+            raise LaunchError(
+                f"`{text}` is not a job of the Ray launcher.",
+                hint="Go on with the launcher that started the search, or give it a new name.",
+            ) from None
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A job under way, as seen from here."""
+
+    name: str
+    rundir: Path
+    keeper: Any
+    known: dict[str, Known] = field(default_factory=dict)
+    question: Any = None
+    """An answer that is awaited."""
+    asked: float = 0.0
+    seen: bool = False
+    """Whether the keeper has ever answered, so that it has a place."""
+
+    @property
+    def ended(self) -> bool:
+        return (self.rundir / EXIT).exists()
+
+
+@dataclass(slots=True, eq=False)
+class RayLauncher:
+    """One actor per trial on the nodes of a cluster that is there already."""
+
+    address: str = "auto"
+    """Of the cluster; `auto`: RAY_ADDRESS, or the one of this machine."""
+    slots: int | None = None
+    """Jobs at a time; None: as many as the cluster has room for now."""
+    cpus: float = 1.0
+    """Of each job; rounded up, also its OMP_NUM_THREADS, if it does not set that."""
+    gpus_per_job: int = 0
+    """GPUs of a job whose limits do not ask for more."""
+    resources: Mapping[str, float] = field(default_factory=dict)
+    """Further resources of Ray's that each job takes: `{a100: 1}`."""
+    runtime_env: Mapping[str, Any] = field(default_factory=dict)
+    """Ray's own: `{working_dir: .}` sends this folder along for nodes that do not have it."""
+    elastic: bool = False
+    """Whether the cluster grows when asked: a job that no node could take now is then no mistake."""
+
+    _kept: dict[str, _Kept] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.slots is not None and self.slots < 1:
+            raise ConfigError(
+                f"`launcher.slots={self.slots}` lets no job run.",
+                hint="Set it to 1 or more, or to null for as many as the cluster has room for.",
+            )
+        _connect(self.address, self.runtime_env)
+
+    def free_slots(self) -> int:
+        """How many more jobs may start now; jobs of other users may make them wait all the same."""
+        return max(0, (self.slots or self._capacity()) - len(self._kept))
+
+    def submit(self, job: Job) -> str:
+        """Send a job to the cluster, in place of any that is still there; its handle."""
+        self._refuse_beyond(job)
+        rundir = job.rundir.absolute()
+        self.clear([rundir])
+        env = {"OMP_NUM_THREADS": str(max(1, int(self.cpus)))} | dict(job.env)
+        write_job(replace(job, rundir=rundir, env=env))
+        handle = _Handle(_name(rundir), str(rundir))
+        text = json.dumps(handle._asdict())
+        self._kept[text] = self._start(handle)
+        return text
+
+    def poll(self, handles: Sequence[str]) -> Mapping[str, JobState]:
+        """The state of each job; what has changed in its run directory comes back on the way."""
+        states = {}
+        waiting = []
+        for text in handles:
+            kept = self._kept.get(text) or self._adopt(text)
+            if kept is None:
+                states[text] = JobState.ENDED
+            else:
+                self._kept[text] = kept
+                self._ask(kept)
+                waiting.append((text, kept))
+        _await([kept for _, kept in waiting])
+        return states | {text: self._state(text, kept) for text, kept in waiting}
+
+    def cancel(self, handles: Sequence[str]) -> None:
+        """End jobs with all their children; returns when their last files have come back."""
+        for text in handles:
+            kept = self._kept.get(text) or self._adopt(text)
+            if kept is not None and not kept.ended:
+                _cancel(kept)
+            self._kept.pop(text, None)
+
+    def clear(self, rundirs: Sequence[Path]) -> None:
+        """End whatever still runs for run directories whose handles were never recorded."""
+        for rundir in (r.absolute() for r in rundirs):
+            handle = _Handle(_name(rundir), str(rundir))
+            if (keeper := _keeper(handle.ray)) is not None:
+                _cancel(_Kept(handle.ray, rundir, keeper))
+
+    def close(self) -> None:
+        """Leave the cluster; jobs go on."""
+        ray.shutdown()
+
+    def _capacity(self) -> int:
+        total = ray.cluster_resources()
+        cpus = int(total.get("CPU", 0) // self.cpus) if self.cpus else sys.maxsize
+        gpus = int(total.get("GPU", 0) // self.gpus_per_job) if self.gpus_per_job else cpus
+        return max(1, min(cpus, gpus))
+
+    def _refuse_beyond(self, job: Job) -> None:
+        need = max(job.limits.gpus, self.gpus_per_job)
+        most = max(
+            (int(n["Resources"].get("GPU", 0)) for n in ray.nodes() if n["Alive"]), default=0
+        )
+        if need > most and not self.elastic:
+            raise LaunchError(
+                f"A job needs {need} GPUs, and the cluster's largest node has {most}.",
+                hint="Ask for fewer, or say that it will grow: `launcher.elastic=true`.",
+            )
+
+    def _start(self, handle: _Handle) -> _Kept:
+        rundir = Path(handle.rundir)
+        job = read_job(rundir)
+        shipped = str(Path.cwd()) if "working_dir" in self.runtime_env else None
+        order = Order(job, _files(rundir), sys.executable, shipped)
+        options = {
+            "name": handle.ray,
+            "namespace": _NAMESPACE,
+            "lifetime": "detached",
+            "num_cpus": self.cpus,
+            "num_gpus": max(job.limits.gpus, self.gpus_per_job),
+            "resources": dict(self.resources),
+            "max_restarts": 0,
+        }
+        keeper = ray.remote(Keeper).options(**options).remote(order)
+        return _Kept(handle.ray, rundir, keeper)
+
+    def _adopt(self, text: str) -> _Kept | None:
+        """A job of an earlier launcher; None if it has ended or nobody keeps it."""
+        handle = _Handle.parse(text)
+        rundir = Path(handle.rundir)
+        if (rundir / EXIT).exists():
+            return None
+        keeper = _keeper(handle.ray)
+        if keeper is not None:
+            return _Kept(handle.ray, rundir, keeper)
+        return self._start_again(handle)
+
+    def _start_again(self, handle: _Handle) -> _Kept | None:
+        """The lost job once more, if it has a checkpoint that it did not begin with."""
+        rundir = Path(handle.rundir)
+        checkpoint, begun = rundir / CHECKPOINT, rundir / JOB
+        if not checkpoint.exists() or checkpoint.stat().st_mtime <= begun.stat().st_mtime:
+            return None
+        write_job(read_job(rundir))  # Its time says from now on when the job has begun.
+        forget_attempt(rundir)
+        return self._start(handle)
+
+    def _ask(self, kept: _Kept) -> None:
+        if kept.question is None and time.monotonic() - kept.asked >= _LOOK_SECONDS:
+            kept.asked = time.monotonic()
+            kept.question = kept.keeper.news.remote(kept.known)
+
+    def _state(self, text: str, kept: _Kept) -> JobState:
+        over = kept.ended or _hear(kept)
+        if not over:
+            return JobState.RUNNING if kept.seen else JobState.WAITING
+        _dismiss(kept)
+        del self._kept[text]
+        if kept.ended:
+            return JobState.ENDED
+        again = self._start_again(_Handle(kept.name, str(kept.rundir)))
+        if again is None:
+            return JobState.ENDED
+        self._kept[text] = again
+        return JobState.WAITING
+
+
+def _connect(address: str, runtime_env: Mapping[str, Any]) -> None:
+    if ray.is_initialized():
+        return
+    try:
+        ray.init(
+            address=address,
+            namespace=_NAMESPACE,
+            log_to_driver=False,
+            configure_logging=False,
+            runtime_env=dict(runtime_env) or None,
+        )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise LaunchError(
+            f"`launcher=ray` reaches no cluster at `{address}`: {' '.join(str(error).split())[:200]}.",
+            hint="Start one with `ray start --head`, or name one: `launcher.address=HOST:6379`.",
+        ) from None
+
+
+def _await(kept: Sequence[_Kept]) -> None:
+    """Wait for the answers of those who have a place; a new one may not be there yet."""
+    known = [k.question for k in kept if k.question is not None and k.seen]
+    if known:
+        ray.wait(known, num_returns=len(known), timeout=_ANSWER_SECONDS)
+
+
+def _hear(kept: _Kept) -> bool:
+    """Take in an answer if there is one; whether the job is over, or lost with its node."""
+    if kept.question is None or not ray.wait([kept.question], timeout=0)[0]:
+        return False
+    try:
+        news: News = ray.get(kept.question)
+    except RayError:
+        return True
+    kept.question, kept.seen = None, True
+    _take(kept, news)
+    if news.more:
+        kept.asked = 0.0
+    return news.over and not news.more
+
+
+def _take(kept: _Kept, news: News) -> None:
+    for piece in news.pieces:
+        place(kept.rundir, piece)
+        kept.known[piece.name] = piece.known
+
+
+def _cancel(kept: _Kept) -> None:
+    """End a job and fetch what it has left; one that has no place or no node just goes."""
+    deadline = time.monotonic() + _CANCEL_SECONDS
+    try:
+        ray.get(kept.keeper.cancel.remote(), timeout=_CANCEL_SECONDS if kept.seen else 5.0)
+        while not kept.ended and time.monotonic() < deadline:
+            _take(kept, ray.get(kept.keeper.news.remote(kept.known), timeout=_CANCEL_SECONDS))
+    except RayError:  # Timeouts are among these.
+        pass
+    record_cancelled(kept.rundir)
+    _dismiss(kept)
+
+
+def _dismiss(kept: _Kept) -> None:
+    """Let a keeper go, and its copy of the files with it."""
+    left = kept.keeper.leave.remote()
+    ray.wait([left], timeout=_ANSWER_SECONDS)
+    ray.kill(kept.keeper)
+
+
+def _keeper(name: str) -> Any:
+    """The keeper of that name, None if there is none."""
+    try:
+        return ray.get_actor(name, _NAMESPACE)
+    except ValueError:
+        return None
+
+
+def _files(rundir: Path) -> dict[str, bytes]:
+    """What a run directory holds, without what belongs to an earlier start."""
+    left = {EXIT, LOG, PROCESS, JOB}
+    found = (p for p in rundir.rglob("*") if p.is_file() and not p.is_symlink())
+    named = {p.relative_to(rundir).as_posix(): p for p in found if p.suffix != ".part"}
+    return {name: path.read_bytes() for name, path in named.items() if name not in left}
+
+
+def _name(rundir: Path) -> str:
+    """A keeper's name, by which it is found even if its handle was never recorded."""
+    owner = f"{getpass.getuser()}@{socket.gethostname()}:{rundir}"
+    return f"{rundir.parent.parent.name}-{rundir.name}-{hashlib.sha256(owner.encode()).hexdigest()[:16]}"

@@ -1,0 +1,66 @@
+"""What submitit runs on a node of the cluster: the wrapper of one job, and its way back.
+
+Slurm says with a signal that a job is to lose its place: at its time limit, or for
+somebody more important. The wrapper then lets the training save a checkpoint, and
+submitit queues the same job again.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from types import FrameType
+
+import submitit
+from submitit.helpers import DelayedSubmission
+
+from bisector.launch.wrap import GUEST, MADE_WAY
+
+_TICK = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class SlurmTask:
+    """The job of one run directory."""
+
+    rundir: str
+
+    def __call__(self) -> None:
+        """Run it to its end, or until its place is taken away."""
+        warning = signal.Signals[f"SIG{submitit.JobEnvironment().USR_SIG}"]
+        requeue = signal.getsignal(warning)
+        code = _look_after(self.rundir, (warning, signal.SIGTERM))
+        signal.signal(warning, requeue)
+        if code == MADE_WAY and _is_wanted():
+            signal.raise_signal(warning)  # submitit's own handler queues the job again.
+
+    def checkpoint(self) -> DelayedSubmission:
+        """What to run when the job is back, as submitit asks for it: the same."""
+        return DelayedSubmission(self)
+
+
+def _look_after(rundir: str, passed_on: tuple[signal.Signals, ...]) -> int:
+    """The exit code of the wrapper, which hears of every one of the signals."""
+    heard: list[int] = []
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        heard.append(number)
+
+    for number in passed_on:
+        signal.signal(number, hear)
+    wrapper = subprocess.Popen([sys.executable, "-P", "-m", "bisector.launch.wrap", rundir, GUEST])
+    while wrapper.poll() is None:
+        if heard:
+            heard.clear()
+            wrapper.send_signal(signal.SIGTERM)
+        time.sleep(_TICK)
+    return wrapper.returncode
+
+
+def _is_wanted() -> bool:
+    """Whether Slurm took the place only: a job that somebody has cancelled is not to come back."""
+    command = ["scontrol", "show", "job", "-o", os.environ["SLURM_JOB_ID"]]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return "JobState=RUNNING" in shown

@@ -1,0 +1,155 @@
+#!/usr/bin/env bash
+# Clusters on this machine, on loopback only, for the launchers' tests.
+#
+#   scripts/cluster.sh test [PYTEST ARGUMENTS]   all that need one; what cannot start is skipped
+#   scripts/cluster.sh slurm start|stop FOLDER   one node; then export SLURM_CONF=FOLDER/slurm.conf
+#   scripts/cluster.sh ray start|stop FOLDER     a head and a worker, which shares no files with it
+#   scripts/cluster.sh venv                      .venv-cluster: .venv and Ray, which is large
+#
+# Slurm: Debian's slurm-wlm and munge (22.05 was tested), and root, as its daemons want.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+refuse() {
+  echo "$*" >&2
+  exit 3
+}
+
+pid_in() { cat "$1" 2>/dev/null || true; }
+
+slurm_start() {
+  local home=$1 host port memory
+  host=$(hostname -s)
+  for program in slurmctld slurmd sbatch munged; do
+    command -v "$program" >/dev/null || refuse "no $program here; on Debian: apt-get install slurm-wlm munge"
+  done
+  [ "$(id -u)" = 0 ] || refuse "Slurm's daemons want to be started by root"
+  mkdir -p "$home"/{state,spool,log}
+  (umask 077 && mkdir -p "$home/munge" && head -c 1024 /dev/urandom >"$home/munge/key")
+  # Forced, as it warns of folders that others may enter, such as any below /tmp.
+  munged --force --key-file="$home/munge/key" --socket="$home/munge/socket" \
+    --pid-file="$home/munge/pid" --log-file="$home/munge/log" --seed-file="$home/munge/seed"
+  port=$((20000 + RANDOM % 10000))
+  memory=$(($(awk '/MemTotal/ {print $2}' /proc/meminfo) / 1024 - 512))
+  cat >"$home/slurm.conf" <<CONF
+ClusterName=here
+SlurmctldHost=$host(127.0.0.1)
+SlurmUser=root
+AuthType=auth/munge
+AuthInfo=socket=$home/munge/socket
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+ReturnToService=2
+CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
+SlurmctldPort=$port
+SlurmdPort=$((port + 1))
+StateSaveLocation=$home/state
+SlurmdSpoolDir=$home/spool
+SlurmctldPidFile=$home/slurmctld.pid
+SlurmdPidFile=$home/slurmd.pid
+SlurmctldLogFile=$home/log/slurmctld.log
+SlurmdLogFile=$home/log/slurmd.log
+MpiDefault=none
+SchedulerParameters=requeue_delay=0,sched_interval=1,sched_min_interval=100000
+AccountingStorageType=accounting_storage/none
+JobAcctGatherType=jobacct_gather/none
+NodeName=$host NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=$memory State=UNKNOWN
+PartitionName=main Nodes=$host Default=YES MaxTime=INFINITE State=UP PriorityTier=1 GraceTime=20
+PartitionName=urgent Nodes=$host MaxTime=INFINITE State=UP PriorityTier=9
+CONF
+  export SLURM_CONF=$home/slurm.conf
+  slurmctld -f "$SLURM_CONF"
+  slurmd -f "$SLURM_CONF"
+  for _ in $(seq 100); do
+    if sinfo -h -o %T 2>/dev/null | grep -q -e idle -e mix; then return; fi
+    sleep 0.1
+  done
+  slurm_stop "$home"
+  refuse "Slurm's daemons were started and do not answer; see $home/log"
+}
+
+slurm_stop() {
+  local home=$1 pid
+  export SLURM_CONF=$home/slurm.conf
+  # First the jobs, which would outlive the daemons.
+  scancel --user="$(id -u)" 2>/dev/null || true
+  for _ in $(seq 50); do
+    if [ -z "$(squeue --noheader 2>/dev/null)" ]; then break; fi
+    sleep 0.2
+  done
+  for file in slurmd.pid slurmctld.pid munge/pid; do
+    pid=$(pid_in "$home/$file")
+    if [ -n "$pid" ]; then kill "$pid" 2>/dev/null || true; fi
+  done
+}
+
+# 127.0.0.2 and .3, as Ray takes all of 127.0.0.1 for one node. The head has no processors, so that
+# jobs go to the worker, for which the tests' folders are empty where the kernel lets us do that.
+ray_start() {
+  local home=$1 port token temp
+  mkdir -p "$home"
+  [ -x "$python" ] && "$python" -c 'import ray' 2>/dev/null || refuse "no Ray in .venv-cluster; make it with: scripts/cluster.sh venv"
+  port=$((20000 + RANDOM % 10000))
+  token=$(head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n')
+  temp=$(mktemp -d /tmp/ray.XXXXXX) # Short, as the names of sockets are limited.
+  echo "$temp" >"$home/temp"
+  cat >"$home/env" <<ENV
+RAY_ADDRESS=127.0.0.2:$port
+RAY_AUTH_MODE=token
+RAY_AUTH_TOKEN=$token
+RAY_USAGE_STATS_ENABLED=0
+ENV
+  set -a && . "$home/env" && set +a
+  local ray=("$python" -m ray.scripts.scripts start --disable-usage-stats --include-dashboard=false)
+  unset RAY_ADDRESS
+  "${ray[@]}" --head --port="$port" --node-ip-address=127.0.0.2 --num-cpus=0 --temp-dir="$temp"
+  local apart=()
+  if unshare --mount true 2>/dev/null; then
+    apart=(unshare --mount sh -c 'mount -t tmpfs tmpfs "$1" && shift && exec "$@"' sh "$(dirname "$home")")
+  fi
+  "${apart[@]}" "${ray[@]}" --address="127.0.0.2:$port" --node-ip-address=127.0.0.3 --num-cpus=2
+}
+
+ray_stop() {
+  local address
+  address=$(sed -n 's/^RAY_ADDRESS=//p' "$1/env" 2>/dev/null) || true
+  [ -n "$address" ] || return 0
+  ps -eo pid=,args= | awk -v a="$address" -v p="--gcs_server_port=${address#*:}" \
+    'index($0, a) || index($0, p) {print $1}' | xargs -r kill 2>/dev/null || true
+  rm -rf "$(cat "$1/temp")"
+}
+
+venv_make() {
+  scripts/setup.sh
+  [ -x .venv-cluster/bin/python ] || .venv/bin/python -m venv .venv-cluster
+  # What .venv holds is not installed twice.
+  .venv/bin/python - >.venv-cluster/below <<'PY'
+import bisector, sysconfig, pathlib
+print(sysconfig.get_path("purelib"), pathlib.Path(bisector.__file__).parents[1], sep="\n")
+PY
+  cp .venv-cluster/below "$(.venv-cluster/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/below.pth"
+  .venv-cluster/bin/python -m pip install --quiet --constraint constraints.txt ray submitit
+}
+
+# In a network of its own where that may be made: Ray listens on all of a machine's addresses.
+tests_run() {
+  venv_make
+  local alone=()
+  if unshare --net true 2>/dev/null; then
+    alone=(unshare --net sh -c 'ip link set lo up && exec "$@"' sh)
+  fi
+  exec "${alone[@]}" "$python" -m pytest -m cluster -rs "$@"
+}
+
+python=${CLUSTER_PYTHON:-.venv-cluster/bin/python}
+case ${1:-} in
+  test) shift && tests_run "$@" ;;
+  venv) venv_make ;;
+  ray) "ray_$2" "$3" ;;
+  slurm) "slurm_$2" "$3" ;;
+  *) sed -n '2,10p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+esac

@@ -1,0 +1,84 @@
+"""The Ray launcher on a real Ray of two nodes: the contract, and what the loss of a node adds."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from clusters import cluster
+
+ray = pytest.importorskip("ray", reason='needs `pip install "bisector[ray]"`')
+
+from bisector.launch.ray import RayLauncher  # noqa: E402
+from bisector.ports import JobState  # noqa: E402
+from bisector.testing.launcher import LauncherContract, end_of, job  # noqa: E402
+
+pytestmark = [pytest.mark.slow, pytest.mark.cluster]
+OPTIONS = {"slots": 2, "cpus": 1}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def two_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A Ray of two nodes, for all tests here."""
+    with (
+        cluster("ray", tmp_path_factory.getbasetemp() / "ray") as home,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        for line in (home / "env").read_text().splitlines():
+            patch.setenv(*line.split("=", 1))
+        yield home
+        ray.shutdown()
+
+
+class TestRay(LauncherContract):
+    target = "bisector.launch.ray:RayLauncher"
+    options: ClassVar = OPTIONS
+    slots = 2
+    relocates = True
+
+
+def until(done, seconds: float = 120.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, "nothing happened in time"
+        time.sleep(0.05)
+
+
+def wait(launcher: RayLauncher, handle: str) -> None:
+    until(lambda: launcher.poll([handle])[handle] is JobState.ENDED)
+
+
+def lose(handle: str) -> None:
+    """End a job's keeper, as the loss of its node does."""
+    ray.kill(ray.get_actor(json.loads(handle)["ray"], "bisect"))
+
+
+def test_a_job_whose_node_is_lost_goes_on_from_the_checkpoint_that_came_back(tmp_path):
+    launcher = RayLauncher(**OPTIONS)
+    handle = launcher.submit(job(tmp_path, "go_on", "60"))
+    until(lambda: launcher.poll([handle]) and (tmp_path / "checkpoint.pt").exists())
+    lose(handle)
+    wait(launcher, handle)
+    assert end_of(tmp_path)["code"] == 0
+    counted = (tmp_path / "counted").read_text().split()
+    assert (counted.count("0"), counted[-1]) == (1, "59")
+
+
+def test_a_job_that_is_lost_without_a_checkpoint_is_left_to_the_search_to_repeat(tmp_path):
+    launcher = RayLauncher(**OPTIONS)
+    handle = launcher.submit(job(tmp_path, "wait", "600"))
+    until(lambda: launcher.poll([handle]) and (tmp_path / "started").exists())
+    lose(handle)
+    wait(launcher, handle)
+    assert not (tmp_path / "exit.json").exists()
+
+
+def test_files_come_back_while_a_job_runs(tmp_path):
+    launcher = RayLauncher(**OPTIONS)
+    handle = launcher.submit(job(tmp_path, "go_on", "600"))
+    until(lambda: launcher.poll([handle]) and (tmp_path / "counted").exists())
+    launcher.cancel([handle])
+    assert end_of(tmp_path)["reason"] == "cancelled"
+    assert (tmp_path / "checkpoint.pt").exists(), "its last files came back"
