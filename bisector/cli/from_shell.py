@@ -101,8 +101,20 @@ def derived(baseline: str, additions: Sequence[str]) -> str:
 def text_of(conf: Mapping[str, Any]) -> str:
     """The file."""
     typed = shlex.join(["bisect", *sys.argv[1:]]).replace("\n", " ")
-    body = yaml.safe_dump(dict(conf), sort_keys=False, allow_unicode=True, width=120)
+    body = yaml.dump(dict(conf), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
     return f"# {typed}\n{body}"
+
+
+class _Dumper(yaml.SafeDumper):
+    """Puts words that look like numbers into quotes, also those that only OmegaConf takes for such."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    numeric = re.fullmatch(r"[-+\d._eE]+", text) is not None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="'" if numeric else None)
+
+
+_Dumper.add_representer(str, _text)
 
 
 def _additions(typed: Sequence[str]) -> Conf:

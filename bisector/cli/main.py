@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from bisector import __version__
-from bisector.cli.shell_flags import add_flags
+from bisector.cli.shell_flags import add_flags, joined
 from bisector.errors import BisectError, ConfigError
 
 VERBS = {
@@ -45,7 +45,7 @@ exit codes: 0 concluded, 1 budget spent without a conclusion (check: something i
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; the exit code is explained in `--help`."""
     try:
-        given, rest = _parser().parse_known_args(argv)
+        given, rest = _parser().parse_known_args(joined(sys.argv[1:] if argv is None else argv))
         given.words = [*given.words, *_overrides(rest, given.verb)]
         verb = importlib.import_module(f"bisector.cli.{given.verb}")
         return int(verb.main(given))

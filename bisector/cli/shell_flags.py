@@ -1,9 +1,24 @@
 """The flags by which an experiment is given on the command line, without a file."""
 
 import argparse
+from collections.abc import Sequence
 
 BASELINE_VERBS = ("run", "plan", "init")
 """Verbs that take a whole experiment as flags."""
+
+
+_TAKES_OPTIONS = ("--add", "--baseline", "--metric", "--lr-key")
+"""Flags whose values may look like flags: `--add --model-ema`."""
+
+
+def joined(argv: Sequence[str]) -> list[str]:
+    """The command line with such values joined to their flags, so that argparse can tell them."""
+    words: list[str] = []
+    rest = iter(argv)
+    for word in rest:
+        value = next(rest, None) if word in _TAKES_OPTIONS else None
+        words.append(word if value is None else f"{word}={value}")
+    return words
 
 
 def add_flags(sub: argparse.ArgumentParser, verb: str) -> None:
