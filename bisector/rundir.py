@@ -7,8 +7,10 @@ metrics.jsonl  one {"step", "name", "value", "at"} per line; NaN and Infinity ar
 log.txt        stdout and stderr
 facts.json     single numbers about the run, e.g. {"planned_steps": 450}
 process.json   the process that looks after the run, on the machine where it runs
-inspected.json what an inspection saw, and observed.json what a run's probes saw: facts by family,
-               {"facts": {family: {name: value}}, "absent": {family: why}}; see `collect.facts`
+inspected.json what an inspection saw, by family: {"facts": {family: {name: value}},
+               "absent": {family: why}}; see `collect.facts`
+observe.json   that the run is to be watched while it trains, and how
+observations.jsonl  what the probes saw, one {"kind", ...} per line; see `collect.observations`
 exit.json      how it ended; present if and only if the job has ended
 checkpoint.pt  where the training may go on from
 work/          the folder in which a command works; a link to each of the project's files
@@ -50,8 +52,6 @@ OBSERVE = "observe.json"
 OBSERVATIONS = "observations.jsonl"
 PICTURES = "pictures.json"
 """What an inspection drew: {"drawn": {picture: what is in it}, "absent": {picture: why}}."""
-OBSERVED = "observed.json"
-"""The facts that a run's probes saw while it trained, in the form of `INSPECTED`."""
 
 ENV_RUNDIR = "BISECT_RUN_DIR"
 """The environment variable by which a child learns its run directory."""

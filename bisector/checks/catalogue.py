@@ -6,6 +6,7 @@ first among those of one stage (`bisector.diagnose.rank`).
 
 from bisector.checks import batches, initialisation, inputs, losses, network, splits, targets
 from bisector.checks.check import Check
+from bisector.checks.run_catalogue import RUN
 
 CATALOGUE: tuple[Check, ...] = (
     # What is read.
@@ -54,4 +55,6 @@ CATALOGUE: tuple[Check, ...] = (
     network.still_parameters,
     initialisation.signal_lost,
     losses.first_loss_above_chance,
+    # What a run shows.
+    *RUN,
 )

@@ -28,6 +28,18 @@ FAMILIES: Mapping[str, tuple[Stage, str]] = {
     "signal": (Stage.MODEL, "the activations of the untrained model, layer by layer"),
     "weights": (Stage.MODEL, "the initial weights"),
     "slope": (Stage.MODEL, "a model that computes in double precision"),
+    "passes": (Stage.RUN, "a run that was watched"),
+    "held": (Stage.RUN, "a watched run, and its optimizer"),
+    "left_over": (Stage.RUN, "a watched run"),
+    "made": (Stage.RUN, "a watched run"),
+    "rate": (Stage.RUN, "a watched run"),
+    "run_weights": (Stage.RUN, "a watched run"),
+    "run_gradients": (Stage.RUN, "a watched run of layers that give one tensor"),
+    "run_activations": (Stage.RUN, "a watched run of layers that give one tensor"),
+    "run_norms": (Stage.RUN, "a watched run with batch norm"),
+    "run_terms": (Stage.RUN, "a watched run whose loss is a sum"),
+    "nonfinite": (Stage.RUN, "a watched run"),
+    "course": (Stage.RUN, "a run that logs its loss"),
 }
 """Families of facts: where they sit, and what they are, for `could not look: needs ...`."""
 

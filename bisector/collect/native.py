@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bisector.collect.course import course
 from bisector.collect.facts import looked
 from bisector.model.evidence import Curve, Evidence, Exit
 from bisector.model.finding import Looked
@@ -70,7 +71,7 @@ class NativeCollector:
 
     def look(self, rundir: Path) -> Looked:
         """The facts that checks go by."""
-        return looked(rundir)
+        return looked(rundir).beside(course(self.collect(rundir)))
 
     def _curves(self, path: Path) -> dict[str, Curve]:
         points: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakSet
+from weakref import ref
 
 import torch
 from torch import nn
@@ -27,6 +27,9 @@ SQUASHERS: Mapping[str, tuple[float, float]] = {
 """Activation to the values beyond which its derivative is below 4 % of the largest."""
 
 RECURRENT = (nn.RNNBase, nn.RNNCellBase)
+Held = dict[int, "ref[nn.Parameter]"]
+"""Foreign parameters of earlier looks by identity; those that live on were not made for one pass."""
+
 NORMS = (nn.modules.batchnorm._BatchNorm,)
 
 
@@ -57,7 +60,7 @@ class ForwardLook:
     1, 2, 4, 8, ..., and the last measurement counts.
     """
 
-    def __init__(self, places: Places, known: set[int], held: WeakSet[nn.Parameter]) -> None:
+    def __init__(self, places: Places, known: set[int], held: Held) -> None:
         self.places = places
         self.functions = Functions(self, known, held)
         self.given: dict[str, tuple[torch.Tensor, ...]] = {}
@@ -156,7 +159,7 @@ class ForwardLook:
 class Functions(TorchFunctionMode):
     """Sees torch's functions go by: activations, and parameters that belong to no module."""
 
-    def __init__(self, look: ForwardLook, known: set[int], held: WeakSet[nn.Parameter]) -> None:
+    def __init__(self, look: ForwardLook, known: set[int], held: Held) -> None:
         super().__init__()
         self.look = look
         self.known = known
@@ -184,8 +187,12 @@ class Functions(TorchFunctionMode):
 
     def _stranger(self, parameter: nn.Parameter) -> None:
         if parameter.requires_grad:
-            self.foreign[place()] = parameter not in self.held
+            self.foreign[place()] = not self._seen_before(parameter)
             self.strangers.append(parameter)
+
+    def _seen_before(self, parameter: nn.Parameter) -> bool:
+        held = self.held.get(id(parameter))
+        return held is not None and held() is parameter
 
 
 def place() -> str:

@@ -8,7 +8,7 @@ and nothing is read back from the device, so the trained weights are the same bi
 import time
 from collections.abc import Sequence
 from typing import Any
-from weakref import WeakSet
+from weakref import ref
 
 import torch
 from torch import nn
@@ -19,7 +19,7 @@ from torch.optim.optimizer import (
 )
 
 from bisector.train.probes import backward, tensors
-from bisector.train.probes.forward import ForwardLook, Places
+from bisector.train.probes.forward import ForwardLook, Held, Places
 from bisector.train.probes.loss_look import LossLook
 from bisector.train.probes.passes import Passes
 from bisector.train.probes.recorder import Recorder
@@ -47,7 +47,7 @@ class Watch:
         """The roots of the backward passes since the last look, and of the step under way."""
         self.own = {id(p) for p in (*model.parameters(), *self._of_loss())}
         self.places = Places.of(model)
-        self.held: WeakSet[nn.Parameter] = WeakSet()
+        self.held: Held = {}
         self.forward: ForwardLook | None = None
         self.loss_look: LossLook | None = None
         self.before: list[torch.Tensor] = []
@@ -115,8 +115,14 @@ class Watch:
         if look is None or look.seen:
             return
         look.see(root, self.model)
-        left = [g for p in self.parameters.values() if (g := tensors.gradient(p)) is not None]
-        self.stale = torch.stack(tensors.norms(left)).norm() if left else None
+        self.stale = self._left_over()
+
+    def _left_over(self) -> torch.Tensor | None:
+        """The norm of the gradient that is there already, of what the optimizer holds."""
+        groups = self.optimizer.param_groups if self.optimizer is not None else []
+        parameters = [p for group in groups for p in group["params"]]
+        left = [g for p in parameters if (g := tensors.gradient(p)) is not None]
+        return torch.stack(tensors.norms(left)).norm() if left else None
 
     def _ours(self, optimizer: Optimizer) -> bool:
         """Whether it is the optimizer to watch: the given one, else the first that steps."""
@@ -149,7 +155,7 @@ class Watch:
             more, given = of_forward(forward)
             words, columns = words | more, columns | given
             for stranger in forward.functions.strangers:
-                self.held.add(stranger)
+                self.held[id(stranger)] = ref(stranger)
         if loss_look is not None and loss_look.weigh:
             self.weighed_next = RARELY * self.step
             words["terms"], columns["term_gradient"] = loss_look.names, loss_look.shares

@@ -1,0 +1,193 @@
+"""R21, R31, R37: what the curves of a run say by themselves."""
+
+import math
+from collections.abc import Mapping
+from statistics import NormalDist
+from typing import Any
+
+from bisector.checks.check import check
+from bisector.checks.run_series import finite, late, numbers
+from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy, Severity
+
+
+@check(
+    "R37b",
+    "an operation that gives NaN",
+    needs=("nonfinite",),
+    severity=Severity.FATAL,
+    remedy=Remedy(
+        "Keep the operation's inputs where it is defined: clamp, add an epsilon, or mask."
+    ),
+)
+def operation_gives_nan(case: Case) -> Clue | None:
+    """An operation was given finite values and gave NaN or infinity, or a sample held one.
+
+    Why it breaks training: one such value in a gradient makes every weight one.
+
+    How it is seen: the failing step is done again from a state that was kept before it, with every
+    operation looked at: the first whose inputs are finite and whose output is not is where it was
+    born.
+
+    How to mend it: as the operator asks: clamp what goes into log, sqrt or a division; subtract the
+    largest value before exp; single precision in place of half; mend the sample.
+
+    Before:
+        loss = -(target * probability.log()).sum(1).mean()
+    After:
+        loss = -(target * probability.clamp_min(1e-8).log()).sum(1).mean()
+
+    Source: reason 37, "overcoming NaNs".
+    """
+    found = case.facts["nonfinite"]
+    if not found["met"] or not found.get("operator") or found["kind"] == GROWN:
+        return None
+    return _born(found)
+
+
+@check(
+    "R37c",
+    "values that grow until they overflow",
+    needs=("nonfinite",),
+    severity=Severity.FATAL,
+    remedy=Remedy("Lower the learning rate, warm up, and clip the gradient's norm."),
+)
+def grown_out_of_range(case: Case) -> Clue | None:
+    """A value became NaN or infinite because it, or what it is made of, had grown too large.
+
+    Why it breaks training: one such value in a gradient makes every weight one.
+
+    How it is seen: as for an operation that gives NaN, where the operation is a sum, a product or the
+    like of values near the end of the format's range. Where no step could be done again, the first
+    step whose loss is not finite.
+
+    How to mend it: what made the values grow: mostly a learning rate that is too high, at the start
+    above all.
+
+    Before:
+        SGD(model.parameters(), lr=10.0)
+    After:
+        SGD(model.parameters(), lr=0.1)
+
+    Source: reason 37, "overcoming NaNs: decrease the learning rate".
+    """
+    found = case.facts["nonfinite"]
+    if not found["met"] or (found.get("operator") and found["kind"] != GROWN):
+        return None
+    if found.get("operator"):
+        return _born(found)
+    words = f"From step {found['step']} on the loss is not finite; {found['because']}."
+    return Clue(words, {"step": found["step"]})
+
+
+GROWN = "grown"
+"""The kind of birth that no operation is to blame for."""
+
+
+def _born(found: Mapping[str, Any]) -> Clue:
+    words = (
+        f"Step {found['step']}, {found['phase']}: {found['cause']} in `{found['operator']}` "
+        f"{found['where']}."
+    )
+    keys = ("step", "module", "operator", "phase", "inputs", "path", "samples", "mend", "exact")
+    return Clue(words, {k: found[k] for k in keys if found.get(k) not in (None, "", [])})
+
+
+@check(
+    "R21",
+    "a loss that falls while the metric stays",
+    needs=("course", "labels"),
+    remedy=Remedy("Trust the metric: the loss can be lowered without doing the task."),
+    limits={
+        "fall": Limit(0.5, "our choice: the loss has lost half of its value"),
+        "above": Limit(3.0, "our choice, in standard errors of the metric over the validation set"),
+    },
+)
+def metric_stays(case: Case) -> Clue | None:
+    """The training loss falls well, and the metric does not leave the majority's share.
+
+    Why it breaks training: what is minimised is not what is wanted.
+
+    How it is seen: the loss's last third against its first value; the best of the metric against the
+    share of the most frequent class.
+
+    How to mend it: look at what the loss rewards; check signs, weights and the order of arguments;
+    judge by the metric.
+
+    Before:
+        loss = -(p**gamma * log_p)            # cheap where the model is surely wrong
+    After:
+        loss = -((1 - p)**gamma * log_p)
+
+    Source: reason 21, "monitor other metrics".
+    """
+    loss, score = finite(case.each("course", "loss")), finite(case.each("course", "score"))
+    counts = [float(c) for c in case.each("labels", "val_counts")]
+    if not loss or not score or not sum(counts) or not loss[0] > 0:
+        return None
+    fall = 1 - sum(late(loss)) / len(late(loss)) / loss[0]
+    majority = max(counts) / sum(counts)
+    error = math.sqrt(majority * (1 - majority) / sum(counts))
+    if fall < case.limits["fall"] or max(score) > majority + case.limits["above"] * error:
+        return None
+    words = (
+        f"The loss fell by {fall:.0%}; the metric is {max(score):.3g} at best, where the most "
+        f"frequent class alone gives {majority:.3g}."
+    )
+    return Clue(words, {"majority": majority}, Crossed("fall", fall))
+
+
+@check(
+    "R31",
+    "a loss that still falls",
+    needs=("course",),
+    remedy=Remedy("Train for longer: twice the steps."),
+    limits={
+        "gain": Limit(
+            0.25, "our choice: as many steps again would bring a quarter more of the fall"
+        )
+    },
+)
+def still_falling(case: Case) -> Clue | None:
+    """At the end of the run the loss is still falling as if it had just begun.
+
+    Why it breaks training: it does not; it was ended too early.
+
+    How it is seen: a line through the loss of the last half of the run, with the confidence interval
+    of its slope. Drawn on for as many steps again, it promises so much of the fall so far.
+
+    How to mend it: more steps, with a schedule that is as long; or a higher learning rate.
+
+    Before:
+        epochs: 10
+    After:
+        epochs: 20
+
+    Source: reason 31, "give it time".
+    """
+    steps, loss = numbers(case.each("course", "loss_steps")), numbers(case.each("course", "loss"))
+    half = [(s, v) for s, v in zip(steps, loss, strict=True) if s >= steps[-1] / 2] if steps else []
+    if len(half) < 6 or not all(math.isfinite(v) for v in loss):
+        return None
+    slope, error = _line(half)
+    surely = slope + NormalDist().inv_cdf(1 - case.alpha) * error
+    fallen = loss[0] - sum(v for _, v in half[-3:]) / 3
+    if surely >= 0 or fallen <= 0:
+        return None
+    gain = -surely * steps[-1] / fallen
+    if gain < case.limits["gain"]:
+        return None
+    words = (
+        f"Over the last half the loss falls by {-slope:.3g} a step (at least {-surely:.3g}): as many "
+        f"steps again would bring {gain:.0%} more."
+    )
+    return Clue(words, {"slope": slope, "error": error, "steps": steps[-1]}, Crossed("gain", gain))
+
+
+def _line(points: list[tuple[float, float]]) -> tuple[float, float]:
+    """Slope of the least-squares line, and its standard error."""
+    n = len(points)
+    x, y = sum(p[0] for p in points) / n, sum(p[1] for p in points) / n
+    spread = sum((p[0] - x) ** 2 for p in points)
+    slope = sum((p[0] - x) * (p[1] - y) for p in points) / spread
+    rest = sum((p[1] - y - slope * (p[0] - x)) ** 2 for p in points)
+    return slope, math.sqrt(rest / max(1, n - 2) / spread)

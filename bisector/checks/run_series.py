@@ -1,0 +1,40 @@
+"""What run checks have in common: reading series over looks that may hold numbers that are none."""
+
+import math
+from collections.abc import Sequence
+from statistics import median
+
+Series = Sequence[Sequence[float]]
+"""By look, then by layer or parameter."""
+
+
+def numbers(values: Sequence[object]) -> list[float]:
+    """The values as numbers; those that are not finite may be spelt as words."""
+    return [float(str(v)) for v in values]
+
+
+def finite(values: Sequence[object]) -> list[float]:
+    """The values that are finite."""
+    return [v for v in numbers(values) if math.isfinite(v)]
+
+
+def column(series: Series, number: int) -> list[float]:
+    """One layer's or parameter's finite values over the looks."""
+    return finite([row[number] for row in series if number < len(row)])
+
+
+def middle(values: Sequence[object]) -> float:
+    """The median of what is finite; NaN if nothing is."""
+    kept = finite(values)
+    return median(kept) if kept else math.nan
+
+
+def late(values: Sequence[float]) -> Sequence[float]:
+    """The last third, at least one."""
+    return values[-max(1, len(values) // 3) :]
+
+
+def named(names: Sequence[object], shown: int = 5) -> str:
+    """Names for a sentence: the first few, and how many more there are."""
+    listed = ", ".join(f"`{n}`" for n in names[:shown])
+    return listed + (f" and {len(names) - shown} more" if len(names) > shown else "")
