@@ -2,10 +2,12 @@
 
     python scripts/bench_judge.py [--quick] [--json] [--runs OUT ...]
 
-Four simulated questions, and one about runs that were really made:
+Five simulated questions, and one about runs that were really made:
 
 noise         healthy runs called broken at their end, singly and in chains of 8 (asked: 0.8 %)
 early         healthy runs stopped, broken runs stopped and the steps that saves, by kind of curve
+passed        with `judge.early: both`, runs that were passed before their end: how many of them would
+              have been broken at it, and the steps that saves; a later collapse is not foreseen
 null          whole searches in which nothing breaks and the spread is thrice the usual
 intermittent  whole searches for a failure that shows on 60 % of the seeds
 runs          sessions' folders, e.g. out/digits: the judge looks again at every run as it went
@@ -28,10 +30,10 @@ from bisector.journal import Journal
 from bisector.judge.noise import learn, of_ended_runs
 from bisector.judge.oracle import EARLY_SHARE, SymptomOracle
 from bisector.model.evidence import Curve, Evidence, Exit
-from bisector.model.experiment import Addition, Budget, Experiment, Metric
+from bisector.model.experiment import Addition, Budget, Early, Experiment, Metric
 from bisector.model.session import Judged, Launched, Session
 from bisector.model.trial import Arm, Purpose, Trial
-from bisector.model.verdict import Outcome
+from bisector.model.verdict import Outcome, Verdict
 from bisector.plan.adaptive import AdaptivePlanner
 from bisector.plan.phases import baseline_is_known, conclude, confirm, isolate, reproduce, steer
 
@@ -60,6 +62,7 @@ def rows(games: int, recorded: Sequence[Path]) -> Iterator[Row]:
     """Every row of the bench; `games` scales how long it takes."""
     yield from false_alarms(20 * games)
     yield from early_stops(games)
+    yield from early_passes(games)
     # The promise is about 200 searches, and they are cheap; those that go on are not.
     yield null_searches(200)
     yield intermittent_searches(min(games, 100))
@@ -155,6 +158,40 @@ def early_stops(games: int) -> Iterator[Row]:
             yield {"question": "early", "curve": kind, "readings": readings, **tally.row()}
 
 
+def early_passes(games: int) -> Iterator[Row]:
+    """The same kinds of runs, passed as healthy before their end."""
+    oracle = SymptomOracle(METRIC, early=Early.BOTH)
+    for kind, draw in KINDS.items():
+        rng = np.random.default_rng(40)
+        ends = {True: 0, False: 0}
+        saved_steps = 0
+        for _ in range(games):
+            baseline = [ended(learning(rng, 40)) for _ in range(3)]
+            run = ended(draw(rng, 40))
+            verdict = first_verdict(oracle, run, baseline)
+            if verdict and verdict.outcome is Outcome.HEALTHY:
+                ends[oracle.judge(run, baseline).outcome is Outcome.HEALTHY] += 1
+                saved_steps += STEPS - verdict.steps
+        yield {
+            "question": "passed",
+            "curve": kind,
+            "runs": games,
+            "passed_healthy": ends[True],
+            "passed_broken": ends[False],
+            "saved": rounded(saved_steps / STEPS / games),
+        }
+
+
+def first_verdict(
+    oracle: SymptomOracle, run: Evidence, baseline: Sequence[Evidence]
+) -> Verdict | None:
+    """What is said first, by somebody who looks after every reading but the last."""
+    for step in sorted({s for c in run.curves.values() for s in c.steps})[:-1]:
+        if verdict := oracle.glance(until(run, step), baseline):
+            return verdict
+    return None
+
+
 class Tally:
     """Runs that were judged at their end, and looked at on the way."""
 
@@ -188,11 +225,9 @@ def saved(oracle: SymptomOracle, run: Evidence, baseline: Sequence[Evidence]) ->
     """The share of a whole run's steps that looking at it after every reading would save."""
     if oracle.glance(run, baseline) is None:
         return 0.0
+    verdict = first_verdict(oracle, run, baseline)
     last = max(c.steps[-1] for c in run.curves.values())
-    for step in sorted({s for c in run.curves.values() for s in c.steps}):
-        if oracle.glance(until(run, step), baseline):
-            return 1 - step / last
-    return 0.0
+    return 1 - verdict.steps / last if verdict else 0.0
 
 
 def until(run: Evidence, step: int) -> Evidence:

@@ -16,7 +16,7 @@ from bisector.cli.checking import diagnostician, terms_of
 from bisector.collect.native import NativeCollector
 from bisector.collect.readers import collector as reading
 from bisector.config.compose import Composer
-from bisector.config.parse import typed
+from bisector.config.parse import early_of, typed
 from bisector.errors import ConfigError
 from bisector.judge.oracle import SymptomOracle
 from bisector.model.experiment import Experiment
@@ -75,6 +75,7 @@ def assemble(
             experiment.metric,
             alpha=min(MOST_FALSE_ALARMS, 1 - experiment.budget.confidence),
             patience=typed(composer).judge.patience,
+            early=early_of(composer),
         ),
         diagnose=diagnostician(terms_of(typed(composer).checks)),
         reporters=reporters,

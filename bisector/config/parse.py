@@ -22,6 +22,7 @@ from bisector.model.experiment import (
     Addition,
     Budget,
     Direction,
+    Early,
     Experiment,
     Find,
     Inspection,
@@ -243,6 +244,7 @@ def _metric(composer: Composer, cfg: ExperimentConf) -> Metric:
         raise _range(composer, "judge.min_effect", j.min_effect, "a number of at least 0")
     if j.last < 1:
         raise _range(composer, "judge.last", j.last, "at least 1")
+    early_of(composer)
     if not j.patience >= 1:
         raise _range(composer, "judge.patience", j.patience, "at least 1")
     return Metric(
@@ -252,6 +254,15 @@ def _metric(composer: Composer, cfg: ExperimentConf) -> Metric:
         min_effect_sd=j.min_effect_sd,
         last=j.last,
     )
+
+
+def early_of(composer: Composer) -> Early:
+    """Which runs are to be stopped before their end.
+
+    Raises:
+        ConfigError: it is none of the choices.
+    """
+    return _choice(composer, "judge.early", Early, typed(composer).judge.early)
 
 
 def _check_limits(composer: Composer, cfg: ExperimentConf) -> None:

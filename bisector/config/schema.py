@@ -38,6 +38,8 @@ class JudgeConf:
     min_effect: float = 0.02
     min_effect_sd: float = 0.0
     last: int = 1
+    early: str = "broken"
+    """Which runs are stopped before their end: none, broken, or both broken and healthy ones."""
     patience: float = 3.0
     """How many times slower than the baseline a healthy run may learn: a run that falls short of
     that is stopped before its end. .inf: only a run whose loss is not finite is."""

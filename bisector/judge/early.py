@@ -103,7 +103,7 @@ def known_broken(
     evidence: Evidence, baseline: Sequence[Evidence], metric: Metric, rule: EarlyStop
 ) -> Verdict | None:
     """The verdict on a run that is still going, if it is known to be broken; else None."""
-    contest = _contest(evidence, baseline, metric)
+    contest = contest_of(evidence, baseline, metric)
     if contest is None:
         return None
     steps = _look_steps(contest, _progress(contest, baseline), rule)
@@ -119,8 +119,11 @@ def known_broken(
     return None
 
 
-def _contest(evidence: Evidence, baseline: Sequence[Evidence], metric: Metric) -> Contest | None:
-    """The deciding metric's curves; where that is reported only at the end, the loss's growth."""
+def contest_of(evidence: Evidence, baseline: Sequence[Evidence], metric: Metric) -> Contest | None:
+    """The deciding metric's curves; where that is reported only at the end, the loss's growth.
+
+    None: they say nothing, since the run or the baseline lacks a curve whose steps only go up.
+    """
     curves = _curves(baseline, metric.name)
     if curves and min(len(c.steps) for c in curves) > 1:
         run = evidence.curves.get(metric.name)
@@ -188,7 +191,7 @@ def _progress(contest: Contest, baseline: Sequence[Evidence]) -> list[Progress]:
 
 def _gained(curves: Sequence[Curve], metric: Metric, step: float) -> float:
     """The share of their whole gain that curves have made by a step, on average."""
-    known = [(c, level) for c in curves if (level := _level(c, step, 0)) is not None]
+    known = [(c, level) for c in curves if (level := level_at(c, step, 0)) is not None]
     whole = sum(metric.harm(c.values[0], c.last) for c, _ in known)
     made = sum(metric.harm(c.values[0], level) for c, level in known)
     return made / whole if whole > 0 else 0.0
@@ -201,7 +204,7 @@ def _look(contest: Contest, step: int, rule: EarlyStop) -> Look | None:
     if at == len(run.steps):
         return None
     there = run.steps[at]
-    value = _level(run, there, span * contest.stretch)
+    value = level_at(run, there, span * contest.stretch)
     noise = _noise(contest, step / rule.patience, span)
     if value is None or noise is None:
         return None
@@ -210,7 +213,7 @@ def _look(contest: Contest, step: int, rule: EarlyStop) -> Look | None:
 
 def _noise(contest: Contest, step: float, span: float) -> Noise | None:
     """The baseline's spread at a step, about what the run is held to."""
-    levels = [v for c in contest.baseline if (v := _level(c, step, span)) is not None]
+    levels = [v for c in contest.baseline if (v := level_at(c, step, span)) is not None]
     metric = contest.metric
     expected = metric.expected_sd if contest.own_start else metric.min_effect
     noise = learn(levels, metric, Prior(expected, EXPECTED))
@@ -220,7 +223,7 @@ def _noise(contest: Contest, step: float, span: float) -> Noise | None:
 def _hopeless(contest: Contest, step: int, value: float, rule: EarlyStop) -> bool:
     """Whether `pace` times its progress since half as many steps would leave the run behind."""
     metric = contest.metric
-    before = _level(contest.run, step / 2, step / rule.looks)
+    before = level_at(contest.run, step / 2, step / rule.looks)
     if before is None:
         before = contest.run.values[0]
     pace = max(0.0, metric.harm(before, value)) / (step / 2)
@@ -229,7 +232,7 @@ def _hopeless(contest: Contest, step: int, value: float, rule: EarlyStop) -> boo
     return metric.harm(value, end) - gain > metric.min_effect
 
 
-def _level(curve: Curve, step: float, span: float) -> float | None:
+def level_at(curve: Curve, step: float, span: float) -> float | None:
     """The mean of the readings in the last `span` steps up to one, else between its neighbours."""
     end = bisect_right(curve.steps, step)
     begin = bisect_right(curve.steps, step - span)

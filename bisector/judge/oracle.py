@@ -6,9 +6,10 @@ from math import isfinite
 
 from bisector.judge.early import EarlyStop, known_broken
 from bisector.judge.noise import Noise, learn, of_ended_runs, sampling_floor
+from bisector.judge.settled import EarlyPass, known_healthy
 from bisector.judge.symptoms import SYMPTOMS, not_finite, value_of
 from bisector.model.evidence import Evidence, Exit
-from bisector.model.experiment import Metric
+from bisector.model.experiment import Early, Metric
 from bisector.model.verdict import Outcome, Verdict
 
 RETRIED = {Exit.KILLED, Exit.VANISHED, Exit.ENVIRONMENT, Exit.CANCELLED, Exit.RUNNING}
@@ -29,6 +30,7 @@ class SymptomOracle:
     patience: float = 3.0
     """How many times slower than the baseline a healthy run may learn before it is stopped;
     infinite: only what is not finite is stopped."""
+    early: Early = Early.BROKEN
 
     def judge(self, evidence: Evidence, baseline: Sequence[Evidence]) -> Verdict:
         """The verdict on a run that has ended; with no baseline it is judged on its own."""
@@ -50,11 +52,14 @@ class SymptomOracle:
         return self._told(next((v for v in looks if v), healthy), evidence)
 
     def glance(self, evidence: Evidence, baseline: Sequence[Evidence]) -> Verdict | None:
-        """Broken as soon as a loss is not finite, or the sequential test of `early` says so."""
+        """Broken as soon as a loss is not finite, or a sequential test says how it will end."""
         verdict = not_finite(evidence, self.metric, None)
-        if verdict is None and baseline:
+        if verdict is None and baseline and self.early is not Early.NONE:
             rule = EarlyStop(self.alpha * EARLY_SHARE, self.patience)
             verdict = known_broken(evidence, baseline, self.metric, rule)
+        if verdict is None and self.early is Early.BOTH and (noise := self._noise(baseline)):
+            passed = EarlyPass(self.alpha)
+            verdict = known_healthy(evidence, baseline, self.metric, noise, passed)
         return verdict and replace(self._told(verdict, evidence), early=True)
 
     def _noise(self, baseline: Sequence[Evidence]) -> Noise | None:
@@ -71,7 +76,7 @@ class SymptomOracle:
         planned = evidence.facts.get("planned_steps", 0)
         return replace(
             verdict,
-            score=value if value is not None and isfinite(value) else None,
+            score=value if value is not None and isfinite(value) else verdict.score,
             steps=steps,
             planned=int(planned) if isinstance(planned, int | float) else 0,
         )

@@ -28,6 +28,17 @@ class Find(StrEnum):
     ALL = "all"
 
 
+class Early(StrEnum):
+    """Which runs are stopped before their end."""
+
+    NONE = "none"
+    """Those whose loss is not finite, and no others."""
+    BROKEN = "broken"
+    """Those that are known to be broken, too."""
+    BOTH = "both"
+    """Also those that would be healthy if they went on as the baseline's do."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addition:
     """One optional ingredient, switched on by a few config overrides."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from bisector.model.session import Judged, Launched, Session
+from bisector.model.verdict import Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,8 @@ class Cost:
     """Steps done in judged runs."""
     early: int
     """Runs stopped before their end, because the answer was known."""
+    passed: int
+    """Those of them that were stopped because they did as well as the baseline."""
     steps_saved: int
     """Steps that those runs did not have to do."""
     seconds_saved: float
@@ -44,6 +47,7 @@ def cost(session: Session) -> Cost:
         idle_seconds=max(wall - _busy(session), 0.0),
         steps=sum(e.verdict.steps for e in judged),
         early=len(early),
+        passed=sum(e.verdict.outcome is Outcome.HEALTHY for e in early),
         steps_saved=sum(_saved(e) for e in early),
         seconds_saved=sum(
             e.seconds * _saved(e) / e.verdict.steps for e in early if e.verdict.steps

@@ -152,7 +152,8 @@ def _cost(cost: Cost) -> list[str]:
         said.append(f"No run was going for {duration(cost.idle_seconds)} of that.")
     if cost.early:
         saved = f"{count(cost.steps_saved, 'step')} (about {duration(cost.seconds_saved)})"
-        said.append(f"Stopping {count(cost.early, 'run')} early saved {saved}.")
+        well = f", {cost.passed} of them for doing well," if cost.passed else ""
+        said.append(f"Stopping {count(cost.early, 'run')} early{well} saved {saved}.")
     if cost.retries:
         said.append(f"{count(cost.retries, 'run')} of them lost: killed, cancelled or cut off.")
     return said

@@ -117,7 +117,8 @@ def _cost(summary: Summary) -> str:
     lines = [f"{runs}, {duration(cost.training_seconds)} of training."]
     if cost.early:
         saved = f"{count(cost.steps_saved, 'step')}, about {duration(cost.seconds_saved)}"
-        lines.append(f"Stopping {count(cost.early, 'run')} early saved {saved}.")
+        well = f", {cost.passed} of them for doing well," if cost.passed else ""
+        lines.append(f"Stopping {count(cost.early, 'run')} early{well} saved {saved}.")
     named = {"Report": places.report, "MLflow": places.tracking, "Runs": places.home}
     lines += [f"{what}: {code(where)}" for what, where in named.items() if where]
     return "### Cost\n\n" + _bullets(lines)
