@@ -1,200 +1,9 @@
-"""R17, R18, R19: the loss: what it is given, whether it is one, and where it starts."""
+"""R17, R18: the loss: is it one, of the right size, and where does it start?"""
 
 import itertools
-from typing import Any
 
 from bisector.checks.check import check
 from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy, Severity
-
-ROUNDING = 1e-3
-"""By how much probabilities computed in single or half precision miss a sum of 1."""
-
-
-def calls(case: Case, *names: str) -> list[dict[str, Any]]:
-    """What some functions of torch were called with by the loss."""
-    return [c for c in case.each("loss_calls", "calls") if c["function"] in names]
-
-
-def probabilities(call: dict[str, Any]) -> bool:
-    """Whether the first argument holds numbers from 0 to 1 that sum to 1."""
-    return _unit(call) and float(call["sum_error"]) < ROUNDING
-
-
-def _unit(call: dict[str, Any]) -> bool:
-    return float(call["min"]) >= 0 and float(call["max"]) <= 1
-
-
-@check(
-    "R19a",
-    "softmax before cross-entropy",
-    needs=("loss_calls",),
-    remedy=Remedy("Give the loss the scores: leave the softmax out of the model."),
-)
-def softmax_before_cross_entropy(case: Case) -> Clue | None:
-    """A loss that applies softmax itself is given probabilities.
-
-    Why it breaks training: softmax of probabilities is nearly even, so the loss cannot go below
-    about ln(1 + (C - 1)/e) and gradients are small; under Adam it still learns, slowly and worse.
-
-    How it is seen: the first argument of `cross_entropy` or `log_softmax` inside of the loss lies
-    between 0 and 1, and sums to 1 over the classes.
-
-    How to mend it: return scores from the model; apply softmax only to show probabilities.
-
-    Before:
-        return self.head(x).softmax(1)         # then nn.CrossEntropyLoss()
-    After:
-        return self.head(x)
-
-    Source: reason 19, "check the loss input"; torch.nn.CrossEntropyLoss expects logits.
-    """
-    for call in calls(case, "cross_entropy", "log_softmax"):
-        if probabilities(call):
-            return Clue(
-                f"`{call['function']}` is given probabilities: {call['min']:.3g} to "
-                f"{call['max']:.3g}, summing to 1 over the classes.",
-                {"shape": call["shapes"][0], "sum_error": call["sum_error"]},
-            )
-    return None
-
-
-@check(
-    "R19b",
-    "NLLLoss without log-probabilities",
-    needs=("loss_calls",),
-    severity=Severity.FATAL,
-    remedy=Remedy("End the model with log_softmax, or use CrossEntropyLoss."),
-)
-def nll_without_log_probabilities(case: Case) -> Clue | None:
-    """`nll_loss` is given scores or probabilities, and expects log-probabilities.
-
-    Why it breaks training: it only picks the number of the right class. Given scores it falls for
-    ever, without learning which class is right; given probabilities its gradient does not grow
-    where the model is wrong.
-
-    How it is seen: the exponentials of the first argument do not sum to 1 over the classes.
-
-    How to mend it: `log_softmax` at the end of the model, or CrossEntropyLoss in its place.
-
-    Before:
-        F.nll_loss(model(x), y)
-    After:
-        F.cross_entropy(model(x), y)
-
-    Source: reason 19; torch.nn.NLLLoss.
-    """
-    for call in calls(case, "nll_loss"):
-        if float(call["log_sum_error"]) > 10 * ROUNDING:
-            what = "probabilities" if probabilities(call) else "scores"
-            return Clue(
-                f"`nll_loss` is given {what} from {call['min']:.3g} to {call['max']:.3g}; "
-                f"their logsumexp is {call['log_sum_error']:.3g} off 0.",
-                {"shape": call["shapes"][0]},
-            )
-    return None
-
-
-@check(
-    "R19c",
-    "sigmoid before a loss with logits",
-    needs=("loss_calls",),
-    remedy=Remedy("Give the loss the scores: leave the sigmoid out of the model."),
-    limits={"values": Limit(32, "so many scores of both signs lie in 0..1 by luck never")},
-)
-def sigmoid_before_logits(case: Case) -> Clue | None:
-    """`binary_cross_entropy_with_logits` is given probabilities.
-
-    Why it breaks training: it applies the sigmoid again, so that outputs stay between 0.5 and
-    0.73 and no prediction can say no.
-
-    How it is seen: all of its first argument, of at least as many values as the limit, lies
-    between 0 and 1.
-
-    How to mend it: leave the sigmoid out of the model, or use BCELoss.
-
-    Before:
-        F.binary_cross_entropy_with_logits(torch.sigmoid(out), y)
-    After:
-        F.binary_cross_entropy_with_logits(out, y)
-
-    Source: reason 19; torch.nn.BCEWithLogitsLoss.
-    """
-    for call in calls(case, "binary_cross_entropy_with_logits"):
-        if _unit(call) and float(call["values"]) >= case.limits["values"]:
-            return Clue(
-                f"All {call['values']} scores lie between {call['min']:.3g} and "
-                f"{call['max']:.3g}: they are probabilities already.",
-                {"shape": call["shapes"][0]},
-                Crossed("values", float(call["values"])),
-            )
-    return None
-
-
-@check(
-    "R19d",
-    "outputs and targets that are broadcast",
-    needs=("loss_calls",),
-    severity=Severity.FATAL,
-    remedy=Remedy("Bring both to one shape: out.squeeze(1), or y.unsqueeze(1)."),
-)
-def broadcast_in_the_loss(case: Case) -> Clue | None:
-    """Outputs [N, 1] meet targets [N] and become [N, N]: each prediction against every target.
-
-    Why it breaks training: the best answer is then the mean target for every input.
-
-    How it is seen: shapes of the arguments of the loss's own operations.
-
-    How to mend it: squeeze the outputs, or unsqueeze the targets.
-
-    Before:
-        ((model(x) - y) ** 2).mean()           # [N, 1] - [N]
-    After:
-        ((model(x).squeeze(1) - y) ** 2).mean()
-
-    Source: reason 19; the warning of torch.nn.MSELoss.
-    """
-    for call in case.each("loss_calls", "calls"):
-        shapes = [tuple(s) for s in call["shapes"]]
-        n = max((s[0] for s in shapes if s), default=0)
-        if n > 1 and len(shapes) == 2 and set(shapes) == {(n,), (n, 1)}:
-            return Clue(
-                f"`{call['function']}` meets {list(shapes[0])} with {list(shapes[1])} "
-                f"and makes [{n}, {n}] of them.",
-                {"outputs": case.each("loss_calls", "outputs")},
-            )
-    return None
-
-
-@check(
-    "R19e",
-    "a loss that refuses its inputs",
-    needs=("loss_calls",),
-    severity=Severity.FATAL,
-    remedy=Remedy("Bring outputs and targets to the shapes, types and range the loss asks for."),
-)
-def loss_refuses(case: Case) -> Clue | None:
-    """The loss raises an error on the first batch: wrong shape, wrong type, target out of range.
-
-    Why it breaks training: it does not begin.
-
-    How it is seen: the loss is called once with the untrained model's outputs.
-
-    How to mend it: see the message; class numbers run from 0 to C - 1 and are of type int64.
-
-    Before:
-        nn.Linear(width, 9)                    # and targets 0 to 9
-    After:
-        nn.Linear(width, 10)
-
-    Source: reason 19.
-    """
-    raised = case.text("loss_calls", "raises")
-    if not raised:
-        return None
-    return Clue(
-        f"{case.text('loss_calls', 'loss')} raised {raised}",
-        {n: case.each("loss_calls", n) for n in ("outputs", "targets")},
-    )
 
 
 @check(
@@ -231,13 +40,88 @@ def loss_prefers_worse(case: Case) -> Clue | None:
     rises = [(b - a) / size for a, b in itertools.pairwise(losses)]
     worst = max(range(len(rises)), key=rises.__getitem__)
     if rises[worst] <= case.limits["rise"]:
-        return None
+        return _flat(case, losses, rungs)
     unit = "the right class has probability" if scores else "predictions are off by deviations of"
     return Clue(
         f"The loss rises from {losses[worst]:.4g} to {losses[worst + 1]:.4g} as predictions get "
         f"better: {unit} {rungs[worst]:.3g}, then {rungs[worst + 1]:.3g}.",
         {"at": rungs, "losses": losses},
         Crossed("rise", rises[worst]),
+    )
+
+
+def _flat(case: Case, losses: list[float], rungs: list[float]) -> Clue | None:
+    fall = (losses[0] - losses[-1]) / (max(abs(v) for v in losses) or 1.0)
+    if fall > case.limits["rise"]:
+        return None
+    words = f"The loss stays at {losses[-1]:.4g}, however good predictions are."
+    return Clue(words, {"at": rungs, "losses": losses}, Crossed("rise", fall))
+
+
+@check(
+    "R18d",
+    "classes that the loss does not heed",
+    needs=("loss_shape",),
+    remedy=Remedy(
+        "Look at the loss's class weights, `ignore_index`, and the term of the negatives."
+    ),
+)
+def classes_not_heeded(case: Case) -> Clue | None:
+    """Samples of some class may be predicted well or badly: the loss is the same.
+
+    Why it breaks training: the network gives that class up, and sends its samples to the others.
+
+    How it is seen: made-up predictions for real targets; those of one class at a time are made
+    better, and the loss must fall.
+
+    How to mend it: weights above zero for every class; no `ignore_index` that is a class; both
+    terms of a binary cross-entropy.
+
+    Before:
+        -(y * torch.log(p)).mean()
+    After:
+        -(y * torch.log(p) + (1 - y) * torch.log(1 - p)).mean()
+
+    Source: reason 18, "check your loss function".
+    """
+    classes = case.each("loss_shape", "indifferent")
+    if not classes:
+        return None
+    return Clue(
+        f"The loss does not heed class {', '.join(map(str, classes))}.", {"classes": classes}
+    )
+
+
+@check(
+    "R18e",
+    "a loss that hardly pulls",
+    needs=("loss_shape",),
+    remedy=Remedy("Do not divide the loss by what its mean has divided by; scale it up."),
+    limits={"pull": Limit(1e-4, "of the standard losses at an undecided output it is 0.01 to 1")},
+)
+def loss_hardly_pulls(case: Case) -> Clue | None:
+    """The gradient of the loss is tiny where predictions are undecided.
+
+    Why it breaks training: SGD makes no step to speak of, and Adam divides by so little that its
+    epsilon (1e-8) holds it back.
+
+    How it is seen: the gradient in the outputs, as root mean square per sample, where all classes
+    are given the same probability, or numbers are one deviation off.
+
+    How to mend it: divide once: `reduction="mean"` has divided by the batch already.
+
+    Before:
+        loss = criterion(out, y) / len(dataset)
+    After:
+        loss = criterion(out, y)
+
+    Source: reason 18; reason 20 for terms of different size.
+    """
+    pull = case.number("loss_shape", "pull")
+    if not pull < case.limits["pull"]:
+        return None
+    return Clue(
+        f"The gradient per sample is {pull:.2g} at an undecided output.", {}, Crossed("pull", pull)
     )
 
 

@@ -1,4 +1,4 @@
-"""R22, R23, R25, R26, R37: do all parts of the network learn, from their own sample, rightly?"""
+"""R22, R23, R26, R37: do all parts of the network learn, and rightly?"""
 
 from bisector.checks.check import check
 from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy, Severity
@@ -47,7 +47,7 @@ def outputs_not_finite(case: Case) -> Clue | None:
 
 
 @check(
-    "R22",
+    "R22a",
     "layers that torch does not know of",
     needs=("parameters",),
     severity=Severity.FATAL,
@@ -59,7 +59,8 @@ def unregistered_layers(case: Case) -> Clue | None:
     Why it breaks training: `model.parameters()` does not list them, so no optimizer moves them,
     no `.to(device)` takes them along and no checkpoint saves them.
 
-    How it is seen: parameters found in the modules' attributes that are not registered.
+    How it is seen: parameters, or tensors that ask for a gradient, found in the modules' attributes
+    and not registered.
 
     How to mend it: nn.ModuleList, nn.ModuleDict, nn.ParameterList.
 
@@ -74,6 +75,37 @@ def unregistered_layers(case: Case) -> Clue | None:
     if not names:
         return None
     return Clue(f"Not registered: {named(names)}.", {"attributes": names})
+
+
+@check(
+    "R22b",
+    "layers made anew at every call",
+    needs=("forward",),
+    severity=Severity.FATAL,
+    remedy=Remedy("Make the layer in __init__ and keep it as an attribute."),
+)
+def layers_made_anew(case: Case) -> Clue | None:
+    """`forward` calls layers with parameters that are not part of the model.
+
+    Why it breaks training: a layer that is made in `forward` has new random weights at every call,
+    and no optimizer has them: it lays fresh noise over the signal.
+
+    How it is seen: every module that runs during one forward pass must be one of the model's own.
+
+    How to mend it: make it once, in `__init__`.
+
+    Before:
+        def forward(self, x): return nn.Linear(64, 10)(x)
+    After:
+        def forward(self, x): return self.head(x)      # self.head = nn.Linear(64, 10)
+
+    Source: reason 22, "check custom layers".
+    """
+    layers, places = case.each("forward", "foreign"), case.each("forward", "foreign_in")
+    if not layers:
+        return None
+    words = "; ".join(f"{layer} in `{place}`" for layer, place in zip(layers, places, strict=True))
+    return Clue(f"Not the model's own: {words}.", {"layers": layers, "modules": places})
 
 
 @check(
@@ -198,80 +230,6 @@ def still_parameters(case: Case) -> Clue | None:
     if not names:
         return None
     return Clue(f"The gradient is zero in {named(names)}.", {"parameters": names})
-
-
-@check(
-    "R25a",
-    "samples that see each other",
-    needs=("independence",),
-    severity=Severity.FATAL,
-    remedy=Remedy("Use permute or transpose where axes are meant to move, and name the right dim."),
-    limits={"change": Limit(1e-3, "rounding in single precision is about 1e-6 of the output")},
-)
-def samples_mixed(case: Case) -> Clue | None:
-    """In evaluation mode a sample's output depends on the other samples of its batch.
-
-    Why it breaks training: rows are mixed by a `view` where a `permute` was meant, or a softmax
-    or mean runs over the batch: the network reads another sample's values.
-
-    How it is seen: the first sample with two sets of companions; its output must be the same.
-    The first module at which it is not, in the order of the forward pass, is named.
-
-    How to mend it: `permute`/`transpose` move axes, `view` only cuts memory anew; give `dim`.
-
-    Before:
-        x = x.view(x.shape[1], x.shape[0], -1); weights = scores.softmax(0)
-    After:
-        x = x.transpose(0, 1); weights = scores.softmax(1)
-
-    Source: reason 25, "check for hidden dimension errors"; Karpathy's recipe, "use backprop to
-    chart dependencies".
-    """
-    change = case.number("independence", "change")
-    if not change > case.limits["change"]:
-        return None  # Where it is NaN, R37 says so.
-    module = case.text("independence", "module") or "the model itself"
-    where = "before" if case.facts["independence"]["before"] else "in"
-    return Clue(
-        f"The first sample's output changes by {change:.2g} of its size with other companions, "
-        f"first {where} `{module}`.",
-        {"module": module, "outputs": case.each("independence", "outputs")},
-        Crossed("change", change),
-    )
-
-
-@check(
-    "R25b",
-    "a batch size built into the model",
-    needs=("independence",),
-    remedy=Remedy("Take sizes from the input: x.flatten(1), x.view(len(x), -1)."),
-)
-def batch_size_built_in(case: Case) -> Clue | None:
-    """A batch of a prime number of samples fails, or gives a wrong number of outputs.
-
-    Why it breaks training: `view` with a written-down size moves values between samples as soon
-    as the numbers happen to fit, and fails when they do not.
-
-    How it is seen: 7 samples in place of a whole batch.
-
-    How to mend it: take sizes from the input.
-
-    Before:
-        x = x.view(64, -1)
-    After:
-        x = x.flatten(1)
-
-    Source: reason 25: use odd numbers, prime ones, for all dimensions.
-    """
-    size = case.number("independence", "prime")
-    raised = case.text("independence", "raises")
-    if raised:
-        return Clue(f"A batch of {size:.0f} samples fails: {raised}", {"batch": size})
-    few, whole = (case.each("independence", n) for n in ("prime_outputs", "outputs_of"))
-    per_sample = whole[0] / case.number("independence", "batch")
-    if few[1:] == whole[1:] and few[0] == per_sample * size:
-        return None
-    return Clue(f"{size:.0f} samples give outputs of shape {few}.", {"outputs": few})
 
 
 @check(

@@ -3,6 +3,10 @@
 from bisector.checks.check import check
 from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy, Severity
 
+MEASURABLE = 0.2
+"""Skill below which it cannot be said that it was lost."""
+HALF = 0.5
+
 
 @check(
     "R15a",
@@ -126,7 +130,8 @@ def shared_samples(case: Case) -> Clue | None:
     by heart, and hides every other fault.
 
     How it is seen: hashes of the samples, targets included; the share of validation samples that
-    are in the training split, beyond the share of copies within the training split itself.
+    are in the training split, beyond the share of copies within the training split itself. Slightly
+    changed copies are those with a training sample 20 times nearer than is usual.
 
     How to mend it: split before anything is copied, oversampled, augmented or cut into windows.
 
@@ -137,14 +142,147 @@ def shared_samples(case: Case) -> Clue | None:
 
     Source: reason 15; Kaufman et al. (2012), Leakage in data mining.
     """
+    of = f"training split ({case.number('splits', 'looked_at_share'):.0%} of it was looked at)"
     share = case.number("splits", "shared_share")
     excess = share - case.number("splits", "copied_share")
-    if excess <= case.limits["share"]:
+    if excess > case.limits["share"]:
+        words = f"{share:.0%} of the validation samples are in the {of} as well."
+        evidence = {"val_samples": case.each("splits", "shared_val_samples"), "share": share}
+        return Clue(words, evidence, Crossed("share", excess))
+    share = case.number("splits", "near_share")
+    excess = share - case.number("splits", "near_own")
+    if excess > case.limits["share"]:
+        words = f"{share:.0%} of the validation samples are slightly changed copies of the {of}."
+        evidence = {"val_samples": case.each("splits", "near_val_samples"), "share": share}
+        return Clue(words, evidence, Crossed("share", excess))
+    return None
+
+
+@check(
+    "R15d",
+    "splits of different classes",
+    needs=("shares",),
+    remedy=Remedy("Split at random, or stratified by class; use one numbering of classes."),
+    limits={
+        "distance": Limit(0.08, "total variation distance, beyond luck by the chi-squared test")
+    },
+)
+def splits_of_different_classes(case: Case) -> Clue | None:
+    """Classes have other shares in validation than in training, or are not there at all.
+
+    Why it breaks training: the score is that of another problem: a class that validation lacks may
+    be lost, and nobody sees it.
+
+    How it is seen: the total variation distance between the splits' shares of classes, with the
+    p-value of the chi-squared test, corrected for the number of checks.
+
+    How to mend it: shuffle before splitting, or split within each class.
+
+    Before:
+        train, val = data[:8000], data[8000:]  # of files sorted by class
+    After:
+        train, val = train_test_split(data, stratify=labels)
+
+    Source: reason 15, "check the preprocessing for train, validation and test set".
+    """
+    distance, p = case.number("shares", "distance"), case.number("shares", "p")
+    if distance <= case.limits["distance"] or p >= case.alpha:
         return None
-    seen = case.number("splits", "looked_at_share")
+    train, val = ([float(v) for v in case.each("shares", n)] for n in ("train", "val"))
+    worst = max(range(len(train)), key=lambda c: abs(train[c] - val[c]))
+    lacking = [
+        c for c, (one, two) in enumerate(zip(train, val, strict=True)) if one > 0 and not two
+    ]
+    also = f" Validation has none of class {', '.join(map(str, lacking[:8]))}." if lacking else ""
     return Clue(
-        f"{share:.0%} of the validation samples are in the training split as well"
-        f" ({seen:.0%} of which was looked at).",
-        {"val_samples": case.each("splits", "shared_val_samples"), "share": share},
-        Crossed("share", excess),
+        f"Class {worst} makes up {train[worst]:.1%} of the training split and {val[worst]:.1%} of "
+        f"validation.{also}",
+        {"p": p, "lacking_in_val": lacking},
+        Crossed("distance", distance),
+    )
+
+
+@check(
+    "R15f",
+    "statistics that are not the training split's",
+    needs=("standards",),
+    remedy=Remedy("Fit the scaler on the training split; use it, as it is, in all splits."),
+    limits={
+        "share": Limit(0.9, "of the features; by luck not one in 1,000 comes so near to 0 and 1")
+    },
+)
+def standardised_by_others(case: Case) -> Clue | None:
+    """Features are standardised by the mean and deviation of all splits, or each split by its own.
+
+    Why it breaks training: fitted on all, they tell the training of the validation data, and the
+    score is too good; fitted on each, the same sample is another input in each split.
+
+    How it is seen: by whose values means are 0 and deviations 1, to 4 digits: of the training
+    split, as it should be; of both together; or of the validation split by itself.
+
+    How to mend it: `fit` on the training split, `transform` everywhere.
+
+    Before:
+        x = StandardScaler().fit_transform(x); train, val = split(x)
+    After:
+        train, val = split(x); s = StandardScaler().fit(train); train, val = map(s.transform, (train, val))
+
+    Source: reason 15; Kaufman et al. (2012), Leakage in data mining.
+    """
+    shares = {name: case.number("standards", name) for name in ("train", "val", "both")}
+    for name, words in (
+        ("both", "Means are 0 and deviations 1 over both splits together, not over training's."),
+        ("val", "Validation is standardised by its own mean and deviation."),
+    ):
+        alone = name == "val" or shares["train"] < case.limits["share"]
+        if alone and shares[name] >= case.limits["share"]:
+            return Clue(words, dict(shares), Crossed("share", shares[name]))
+    return None
+
+
+@check(
+    "R15g",
+    "validation targets that do not follow from training's",
+    needs=("transfer",),
+    remedy=Remedy("Compare samples of one class in both splits; prepare both by one function."),
+    limits={
+        "lost": Limit(0.5, "our choice: of the probe's skill; later data of one kind keep 0.8")
+    },
+)
+def nothing_carries_over(case: Case) -> Clue | None:
+    """What a simple probe learns on the training split, it does not find in validation.
+
+    Why it breaks training: the network learns well, and its score is at chance: classes are numbered
+    otherwise in validation, targets are shifted there, or inputs are turned, mirrored, or have
+    their columns in another order.
+
+    How it is seen: the probe's agreement beyond luck, held out within the training split, against
+    that in validation, at the ends of both intervals that favour the data.
+
+    How to mend it: see whether classes are numbered by one list (sorted folder names differ where
+    a folder is missing), and whether one function prepares both splits.
+
+    Before:
+        val = ImageFolder("val")               # lacks a class of "train"
+    After:
+        val = ImageFolder("val"); assert val.classes == train.classes
+
+    Source: reason 15.
+    """
+    within, across = case.number("transfer", "skill_low"), case.number("transfer", "val_skill_high")
+    lost = 1 - across / within if within > MEASURABLE else 0.0
+    if lost <= case.limits["lost"]:
+        return None
+    skill, val = case.number("transfer", "skill"), case.number("transfer", "val_skill")
+    offset = int(case.number("transfer", "offset")) if case.has("transfer", "offset") else 0
+    share = case.number("transfer", "offset_share") if offset else 0.0
+    also = f" With class numbers moved by {offset}, {share:.0%} fit." if share > HALF else ""
+    return Clue(
+        f"A probe ({case.text('transfer', 'probe')}) has skill {skill:.2f} within the training split "
+        f"and {val:.2f} in validation.{also}",
+        {
+            "accuracy": case.number("transfer", "accuracy"),
+            "in_validation": case.number("transfer", "val_accuracy"),
+        },
+        Crossed("lost", lost),
     )

@@ -1,48 +1,12 @@
-"""R04, R05, R06, R08: the targets, by themselves and beside their inputs."""
+"""R04, R05, R06: the targets beside their inputs."""
 
 from bisector.checks.check import check
 from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy, Severity
 
+COPIED = 0.98
+"""The share of positions at which targets stand in the input itself: in real text no luck does it."""
+SHOWN = 8
 REALIGN = Remedy("Look at some samples with their targets, and bring them back into one order.")
-
-
-@check(
-    "R08",
-    "unbalanced classes",
-    needs=("labels",),
-    remedy=Remedy("Weigh the loss by class, or draw classes evenly; judge by balanced accuracy."),
-    limits={"ratio": Limit(10.0, "common ground where imbalance is called severe: 1 to 10")},
-)
-def unbalanced_classes(case: Case) -> Clue | None:
-    """Some classes have many times more samples than others.
-
-    Why it breaks training: answering with the largest class is a good answer by the loss, and
-    accuracy hides it.
-
-    How it is seen: the largest class's count over the smallest's, which is taken one deviation of
-    its Poisson error too large, so that small samples raise no alarm; a class that is in
-    validation and not in training counts as one sample.
-
-    How to mend it: class weights in the loss, a balanced sampler, more samples of the rare class.
-
-    Before:
-        nn.CrossEntropyLoss()
-    After:
-        nn.CrossEntropyLoss(weight=counts.sum() / (len(counts) * counts))
-
-    Source: reason 8, "reduce class imbalance"; He and Garcia (2009), doi:10.1109/TKDE.2008.239.
-    """
-    counts, val = case.each("labels", "counts"), case.each("labels", "val_counts")
-    there = {c: max(1, n) for c, n in enumerate(counts) if n or val[c]}
-    rare, most = min(there, key=there.__getitem__), max(there, key=there.__getitem__)
-    ratio = there[most] / (there[rare] + there[rare] ** 0.5)
-    if ratio <= case.limits["ratio"]:
-        return None
-    return Clue(
-        f"Class {most} has {counts[most]} samples and class {rare} has {counts[rare]}.",
-        {"counts": counts[:100], "majority_share": counts[most] / sum(counts)},
-        Crossed("ratio", ratio),
-    )
 
 
 @check(
@@ -59,7 +23,7 @@ def targets_shifted(case: Case) -> Clue | None:
     Why it breaks training: there is nothing to learn but by heart, and nothing to generalise.
 
     How it is seen: a simple probe predicts no better than luck in place, and well with the
-    targets moved by up to 3 samples.
+    targets moved by up to 3 samples. Of sequences: targets are the token 2 or 3 places on.
 
     How to mend it: look for a header line counted as a sample, a row dropped from one file only,
     lists sorted differently.
@@ -71,6 +35,8 @@ def targets_shifted(case: Case) -> Clue | None:
 
     Source: reason 4, "make sure input is connected to output".
     """
+    if case.has("relation", "following"):
+        return _skipped(case)
     if not case.has("relation", "offset") or case.number("relation", "p") < case.alpha:
         return None
     skill, offset = case.number("relation", "offset_skill"), int(case.number("relation", "offset"))
@@ -82,6 +48,16 @@ def targets_shifted(case: Case) -> Clue | None:
         {"offset": offset, "skill_in_place": case.number("relation", "skill")},
         Crossed("skill", skill),
     )
+
+
+def _skipped(case: Case) -> Clue | None:
+    """Of sequences: the target of each position is a token further on than the next."""
+    share: dict[str, float] = dict(case.facts["relation"]["following"])
+    for places in ("2", "3"):
+        if share[places] > COPIED > share["1"]:
+            words = f"At {share[places]:.0%} of all positions the target is the token {places} on."
+            return Clue(words, {"following": share})
+    return None
 
 
 @check(
@@ -99,8 +75,8 @@ def targets_not_connected(case: Case) -> Clue | None:
     Why it breaks training: the loss stays at chance, or falls by learning by heart.
 
     How it is seen: held-out predictions of simple probes agree with the targets no better than
-    luck (p-value corrected for probes and checks), and the interval of kappa lies below the
-    limit. A relation that no simple probe can see, as in arithmetic, looks the same.
+    luck (p-value corrected for probes and checks), and the interval of kappa, or of the
+    correlation, lies below the limit. A relation that no simple probe can see, as in arithmetic, looks the same.
 
     How to mend it: see whether inputs and targets were shuffled or sorted apart.
 
@@ -116,9 +92,10 @@ def targets_not_connected(case: Case) -> Clue | None:
     high = case.number("relation", "skill_high")
     if high >= case.limits["skill"]:
         return None
-    words = f"kappa {case.number('relation', 'skill'):.2f}, at most {high:.2f}"
+    words = f"beyond luck {case.number('relation', 'skill'):.2f}, at most {high:.2f}"
     return Clue(
-        f"A probe ({case.text('relation', 'probe')}) predicts held-out targets with accuracy "
+        f"A probe ({case.text('relation', 'probe')}) predicts held-out targets with "
+        f"{case.text('relation', 'measure')} "
         f"{case.number('relation', 'accuracy'):.3f}; luck gives "
         f"{case.number('relation', 'by_luck'):.3f} ({words}).",
         {"p": case.number("relation", "p"), "samples": case.number("relation", "samples")},
@@ -135,12 +112,13 @@ def targets_not_connected(case: Case) -> Clue | None:
     limits={"share": Limit(0.98, "our choice: in real text the next character seldom repeats")},
 )
 def targets_repeat_the_input(case: Case) -> Clue | None:
-    """At every position the target is the token that the network is given there.
+    """At every position the target is a token that the network is given, there or before.
 
     Why it breaks training: copying is all there is to learn; the loss goes to zero and the model
     can do nothing.
 
-    How it is seen: the share of positions at which target and input are the same token.
+    How it is seen: the share of positions at which the target is the token of that position, or of
+    one of the three before.
 
     How to mend it: shift the targets by one.
 
@@ -153,14 +131,48 @@ def targets_repeat_the_input(case: Case) -> Clue | None:
     """
     if not case.has("relation", "copied"):
         return None
-    share = case.number("relation", "copied")
-    if share <= case.limits["share"]:
+    share, evidence = case.number("relation", "copied"), {"next": case.number("relation", "next")}
+    if share > case.limits["share"]:
+        words = f"At {share:.0%} of all positions the target is the input itself."
+        return Clue(words, evidence, Crossed("share", share))
+    earlier: dict[str, float] = dict(case.facts["relation"]["following"])
+    for places in ("-1", "-2", "-3"):
+        if earlier[places] > case.limits["share"]:
+            words = f"At {earlier[places]:.0%} of all positions the target is the token {places[1:]} before."
+            return Clue(words, evidence, Crossed("share", earlier[places]))
+    return None
+
+
+@check(
+    "R04d",
+    "features that are the target",
+    needs=("leaks",),
+    remedy=Remedy("Leave these columns out of the inputs."),
+)
+def target_among_the_features(case: Case) -> Clue | None:
+    """A column of the inputs is the target itself, in another unit or coding.
+
+    Why it breaks training: the network learns to read that column; where it is not to be had, in
+    use, the model knows nothing.
+
+    How it is seen: a column with one value for each class, or whose correlation with targets that
+    are numbers is above 0.9999.
+
+    How to mend it: drop the column, and those made of it.
+
+    Before:
+        x = table.drop(columns="label")        # and "label_code" stays
+    After:
+        x = table.drop(columns=["label", "label_code"])
+
+    Source: reason 4; Kaufman et al. (2012), Leakage in data mining.
+    """
+    features = case.each("leaks", "features")
+    if not features:
         return None
-    return Clue(
-        f"At {share:.0%} of all positions the target is the input itself.",
-        {"next_share": case.number("relation", "next")},
-        Crossed("share", share),
-    )
+    of = case.number("leaks", "of")
+    listed = ", ".join(map(str, features[:SHOWN]))
+    return Clue(f"Of {of:.0f} features these are the target: {listed}.", {"features": features})
 
 
 @check(

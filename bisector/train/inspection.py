@@ -21,7 +21,22 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from bisector.rundir import CONFIG, ENV_RUNDIR, INSPECT, INSPECTED, PICTURES, write_json
-from bisector.train.facts import batches, data, losses, network, noise, outputs, relation, slope
+from bisector.train.facts import (
+    batches,
+    data,
+    dimensions,
+    losses,
+    network,
+    noise,
+    outputs,
+    passes,
+    pretrained,
+    readings,
+    relation,
+    slope,
+    splits,
+    transfer,
+)
 from bisector.train.facts.charts import DRAWINGS
 from bisector.train.facts.scene import Bounds, Scene
 from bisector.train.facts.shown import Absent, Shown, of_recipe
@@ -42,19 +57,31 @@ FAMILIES: Mapping[str, Callable[[Scene], dict[str, Any]]] = {
     "inputs": data.inputs,
     "numbers": data.numbers,
     "labels": data.labels,
-    "splits": data.splits,
+    "leaks": data.leaks,
+    "splits": splits.splits,
+    "shares": splits.shares,
+    "standards": splits.standards,
+    "readings": readings.readings,
     "loader": batches.loader,
     "order": batches.order,
     "batch_labels": batches.batch_labels,
+    "declared": pretrained.declared,
+    "forward": passes.forward,
+    "modes": passes.modes,
+    "range": outputs.range_of,
     "start": outputs.start,
     "loss_calls": outputs.loss_calls,
     "loss_shape": losses.loss_shape,
     "parameters": network.parameters,
     "handed": network.handed,
-    "independence": network.independence,
+    "independence": dimensions.independence,
+    "causality": dimensions.causality,
     "signal": network.signal,
     "weights": network.weights,
+    "workers": readings.workers,
     "relation": relation.relation,
+    "augmented": transfer.augmented,
+    "transfer": transfer.transfer,
     "noise": noise.noise,
     "slope": slope.slope,
 }

@@ -61,7 +61,8 @@ def table() -> Split:
 def numbers() -> Split:
     x, y = load_diabetes(return_X_y=True)
     x, vx, y, vy = train_test_split(x, y, test_size=1 / 3, random_state=0)
-    parts = [torch.tensor((p - x.mean(0)) / x.std(0), dtype=torch.float32) for p in (x, vx)]
+    mean, std = x.mean(0), x.std(0)
+    parts = [torch.tensor((p - mean) / std, dtype=torch.float32) for p in (x, vx)]
     targets = [torch.tensor((p - y.mean()) / y.std(), dtype=torch.float32) for p in (y, vy)]
     return Split(parts[0], targets[0], parts[1], targets[1])
 

@@ -102,9 +102,11 @@ def one_feature(scale: float) -> Change:
 
 
 def raw(s: Split) -> None:
-    x = torch.tensor(load_breast_cancer().data, dtype=torch.float32)
+    data = load_breast_cancer()
+    order = torch.randperm(len(data.data), generator=torch.Generator().manual_seed(0))
+    x = torch.tensor(data.data, dtype=torch.float32)[order]
+    y = torch.tensor(data.target)[order]
     s.x, s.vx = x[: len(s.x)], x[len(s.x) :]
-    y = torch.tensor(load_breast_cancer().target)
     s.y, s.vy = y[: len(s.y)], y[len(s.y) :]
 
 

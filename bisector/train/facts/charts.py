@@ -7,10 +7,10 @@ from typing import Any
 import torch
 
 from bisector.train.facts.gallery import Facts, decoder, gallery, names_of, told_by
-from bisector.train.facts.network import trace
 from bisector.train.facts.samples import Samples, class_numbers, drawn, features, is_numbers
 from bisector.train.facts.scene import Scene
 from bisector.train.facts.shown import Absent, Source
+from bisector.train.facts.traced import trace
 
 BINS = 32
 FEATURES = 12

@@ -1,15 +1,15 @@
-"""Facts about the samples themselves: inputs, numbers, labels, splits."""
+"""Facts about the samples themselves: inputs, numbers, labels."""
 
 from collections import Counter
 from typing import Any
 
 import torch
-from scipy.stats import norm
 
-from bisector.train.facts.network import has_matrix, trace
+from bisector.train.facts.network import has_matrix
 from bisector.train.facts.samples import KEPT, Samples, digests, features, is_numbers
 from bisector.train.facts.scene import Scene
 from bisector.train.facts.shown import Absent
+from bisector.train.facts.traced import trace
 
 Facts = dict[str, Any]
 
@@ -115,95 +115,39 @@ def labels(scene: Scene) -> Facts:
         "counts": train.bincount(minlength=classes).tolist(),
         "val_counts": val.bincount(minlength=classes).tolist(),
         "samples": len(train),
+        "total": scene.train.total or len(train),
     }
 
 
-def splits(scene: Scene) -> Facts:
-    """How the splits differ, and what they share."""
-    train, val = scene.train, scene.val
-    if not len(val.x):
-        raise Absent("the validation split is empty")
-    known = set(digests(train.x, train.y))
-    keys = digests(val.x, val.y)
-    shared = torch.tensor([k in known for k in keys])
-    own = Counter(digests(train.x, train.y))
-    facts: Facts = {
-        "train_shape": list(train.x.shape[1:]),
-        "val_shape": list(val.x.shape[1:]),
-        "train_dtype": str(train.x.dtype),
-        "val_dtype": str(val.x.dtype),
-        "shared_share": shared.float().mean().item(),
-        "shared_val_samples": val.named(shared),
-        "looked_at_share": len(train.x) / train.total,
-        "copied_share": sum(n for n in own.values() if n > 1) / len(train.x),
-    }
-    return facts | (drift(train.x, val.x) if is_numbers(train.x) else usage(train.x, val.x))
+def leaks(scene: Scene) -> Facts:
+    """Features that are the target itself: each of their values stands beside one class only.
 
-
-def drift(train: torch.Tensor, val: torch.Tensor) -> Facts:
-    """The feature whose mean or scale differs most between the splits.
-
-    The unit is the sample: the mean over its pixels, else neighbouring pixels would pass for
-    independent measurements.
+    A feature that counts more values than there are classes is none of these, however well it
+    tells them apart; where targets are numbers, it is one that goes with them in all digits.
     """
-    if train.shape[1:] != val.shape[1:]:
-        return {"kind": "shape"}
-    one, two = by_sample(train), by_sample(val)
-    first, second = features(train), features(val)
-    pooled = first.std(0).clamp_min(1e-12)
-    error = (one.var(0) / len(one) + two.var(0) / len(two)).sqrt().clamp_min(1e-12)
-    moved = (one.mean(0) - two.mean(0)).abs()
-    p = torch.tensor(2 * norm.sf((moved / error).numpy())) * moved.numel()
-    # What hardly varies beside the other features, as an image's corners, has no say.
-    floor = max(0.1 * first.std(0).median().item(), 1e-12)
-    scale = second.std(0).clamp_min(floor) / first.std(0).clamp_min(floor)
-    scale = scale.log().abs().exp()
-    luck = torch.hypot(error_of_std(one), error_of_std(two))
-    scale_p = torch.tensor(2 * norm.sf((scale.log() / luck).numpy())) * moved.numel()
-    scale[scale_p > 1e-4] = 1.0
-    shift = moved / pooled
-    shift[first.std(0) == 0] = 0.0
-    far, wide = int(shift.argmax()), int(scale.argmax())
-    return {
-        "kind": "numbers",
-        "shift": shift[far].item(),
-        "shift_p": min(1.0, p[far].item()),
-        "shift_feature": far,
-        "shift_means": [first.mean(0)[far].item(), second.mean(0)[far].item()],
-        "scale": scale[wide].item(),
-        "scale_feature": wide,
-        "scale_stds": [first.std(0)[wide].item(), second.std(0)[wide].item()],
-        "smaller": min(len(one), len(two)),
-    }
+    x, y = scene.train.x, scene.train.y
+    if x.ndim != 2 or not x.is_floating_point():
+        raise Absent("inputs are not tables")
+    labels = scene.train.labels
+    if labels is None and (not y.is_floating_point() or y.numel() != len(y)):
+        raise Absent("targets are not one class number, or one number, each")
+    found = [
+        f
+        for f, column in enumerate(x.T)
+        if (alike(column, y.flatten()) if labels is None else names_class(column, labels))
+    ]
+    return {"features": found, "of": x.shape[1]}
 
 
-def error_of_std(each: torch.Tensor) -> torch.Tensor:
-    """The relative standard error of a deviation, sqrt((kurtosis - 1) / 4n), for each column."""
-    centred = each - each.mean(0)
-    square = centred.square().mean(0).clamp_min(1e-24)
-    kurtosis = (centred**4).mean(0) / square.square()
-    # What hardly ever varies has a kurtosis that is itself unknown.
-    kurtosis[square <= 1e-12] = len(each)
-    return ((kurtosis - 1).clamp_min(0.1) / (4 * len(each))).sqrt()
+def alike(column: torch.Tensor, y: torch.Tensor) -> bool:
+    """Whether a column is the target in another unit."""
+    if not column.std() > 0 or not y.std() > 0:
+        return False
+    return bool(torch.corrcoef(torch.stack([column, y]).double())[0, 1].abs() > 0.9999)
 
 
-def by_sample(x: torch.Tensor) -> torch.Tensor:
-    """The mean of each feature over each sample's positions [N, F]."""
-    each = features(x)
-    return each.view(len(x), -1, each.shape[1]).mean(1)
-
-
-def usage(train: torch.Tensor, val: torch.Tensor) -> Facts:
-    """How differently the splits use the tokens: total variation distance of their shares."""
-    size = int(max(train.max(), val.max()).item()) + 1
-    one, two = (torch.bincount(x.flatten(), minlength=size).float() for x in (train, val))
-    unseen = (two[one == 0].sum() / two.sum()).item()
-    distance = 0.5 * (one / one.sum() - two / two.sum()).abs().sum().item()
-    worst = int((one / one.sum() - two / two.sum()).abs().argmax())
-    return {
-        "kind": "tokens",
-        "distance": distance,
-        "worst_token": worst,
-        "worst_shares": [(c[worst] / c.sum()).item() for c in (one, two)],
-        "unseen_share": unseen,
-    }
+def names_class(column: torch.Tensor, labels: torch.Tensor) -> bool:
+    """Whether a column has one value for each class."""
+    pairs = set(zip(column.tolist(), labels.tolist(), strict=True))
+    values, classes = ({pair[side] for pair in pairs} for side in (0, 1))
+    return 1 < len(values) == len(classes) == len(pairs)

@@ -1,4 +1,4 @@
-"""Facts about the untrained network: gradients, independence of samples, signal by depth."""
+"""Facts about the untrained network: its parameters, their gradients, the signal by depth."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +9,7 @@ from torch import nn
 from bisector.train.facts.samples import KEPT
 from bisector.train.facts.scene import Scene
 from bisector.train.facts.shown import Absent
+from bisector.train.facts.traced import trace
 
 Facts = dict[str, Any]
 
@@ -54,13 +55,16 @@ def handed(scene: Scene) -> Facts:
     known = {id(p) for p in (*own.values(), *(loss.parameters() if loss else ()))}
     given = [p for group in scene.optimizer.param_groups for p in group["params"]]
     there = {id(p) for p in given}
-    rates = [float(group["lr"]) for group in scene.optimizer.param_groups if "lr" in group]
+    groups = scene.optimizer.param_groups
+    # Where a schedule begins at zero, the rate it goes by is kept beside it.
+    rates = [float(g.get("initial_lr", g["lr"])) for g in groups if "lr" in g]
     return {
         "optimizer": type(scene.optimizer).__name__,
         "given": len(given),
         "strangers": sum(id(p) not in known for p in given),
         "not_handed": [n for n, p in own.items() if p.requires_grad and id(p) not in there],
         "rates": rates,
+        "decays": [float(g.get("weight_decay", 0.0)) for g in groups],
     }
 
 
@@ -90,10 +94,11 @@ def unregistered(model: nn.Module) -> Iterator[str]:
                 yield f"{name}.{attribute}".lstrip(".")
 
 
-def hidden_parameters(value: object) -> Iterator[nn.Parameter]:
-    """The parameters in a plain list, tuple or dict of layers or parameters."""
-    if isinstance(value, nn.Parameter):
-        yield value
+def hidden_parameters(value: object) -> Iterator[torch.Tensor]:
+    """The parameters in a plain list, tuple or dict, and tensors that ask for a gradient."""
+    if isinstance(value, torch.Tensor):
+        if value.is_leaf and value.requires_grad:
+            yield value
     elif isinstance(value, nn.Module):
         yield from value.parameters()
     elif isinstance(value, dict):
@@ -102,80 +107,6 @@ def hidden_parameters(value: object) -> Iterator[nn.Parameter]:
     elif isinstance(value, list | tuple):
         for item in value:
             yield from hidden_parameters(item)
-
-
-@torch.no_grad()
-def independence(scene: Scene) -> Facts:
-    """Whether the first sample's output depends on the other samples of its batch."""
-    x, _ = scene.batch()
-    others, _ = scene.batch(min(1, len(scene.batches) - 1))
-    rows = min(len(x), len(others))
-    if rows < 4:
-        raise Absent("a batch has fewer than 4 samples")
-    model = scene.model(training=False)
-    mixed = torch.cat([x[:1], others[1:rows]])
-    one, two = trace(model, x[:rows]), trace(model, mixed)
-    name, before = first_difference(one, two)
-    facts: Facts = {
-        "batch": rows,
-        "outputs": list(one[-1][2].shape),
-        "change": difference(one[-1][2], two[-1][2]),
-        "module": name,
-        "before": before,
-        "prime": 7 if rows > 7 else 3,
-    }
-    return facts | prime_batch(model, x, one[-1][2], facts["prime"])
-
-
-def prime_batch(model: nn.Module, x: torch.Tensor, whole: torch.Tensor, size: int) -> Facts:
-    """What becomes of a batch of a prime number of samples."""
-    try:
-        few = model(x[:size])
-    except (IndexError, RuntimeError, TypeError, ValueError) as error:
-        return {"raises": " ".join(str(error).split())[:200]}
-    return {"raises": "", "prime_outputs": list(few.shape), "outputs_of": list(whole.shape)}
-
-
-Traced = tuple[str, torch.Tensor | None, torch.Tensor]
-"""A module's path, its input and its output."""
-
-
-def trace(model: nn.Module, x: torch.Tensor) -> list[Traced]:
-    """What every module takes and gives, in the order in which they end."""
-    seen: list[Traced] = []
-
-    def note(name: str, args: tuple[Any, ...], out: object) -> None:
-        given = args[0] if args and isinstance(args[0], torch.Tensor) else None
-        if isinstance(out, torch.Tensor):
-            seen.append((name, given, out.detach()))
-
-    hooks = [
-        module.register_forward_hook(lambda _, args, out, name=name: note(name, args, out))
-        for name, module in model.named_modules()
-    ]
-    try:
-        model(x)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    if not seen or seen[-1][0] != "":
-        raise Absent("the model's output is not one tensor")
-    return seen
-
-
-def difference(one: torch.Tensor, two: torch.Tensor) -> float:
-    """The largest change of the first sample, in units of its own size."""
-    size = one[:1].abs().max().item()
-    return (one[:1] - two[:1]).abs().max().item() / max(size, 1e-12)
-
-
-def first_difference(one: list[Traced], two: list[Traced]) -> tuple[str, bool]:
-    """The first module whose output differs for the first sample, and whether its input did."""
-    for (name, given, out), (_, other, two_out) in zip(one, two, strict=True):
-        if out.shape == two_out.shape and difference(out, two_out) > 1e-4:
-            entered = given is not None and other is not None and given.is_floating_point()
-            return name, bool(entered and difference(given, other) > 1e-4)  # type: ignore[arg-type]
-    return "", False
 
 
 @torch.no_grad()

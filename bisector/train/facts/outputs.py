@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
+from enum import StrEnum
 from typing import Any
 
 import torch
@@ -24,8 +25,19 @@ WATCHED = (
     "l1_loss",
     "smooth_l1_loss",
     "huber_loss",
+    "poisson_nll_loss",
+    "sigmoid",
+    "logsigmoid",
+    "softplus",
 )
 """Functions whose first argument says what the loss takes its input for."""
+PASSED_OVER = (
+    "Alias", "AsStrided", "Clone", "Contiguous", "Cat", "Permute", "ReshapeAlias", "Select", "Slice",
+    "Squeeze", "Stack", "Swap", "T", "ToCopy", "Transpose", "Unsqueeze", "UnsafeView", "View",
+)  # fmt: skip
+"""Steps of autograd that move values and change none."""
+SQUASHES = ("Relu", "Sigmoid", "Softmax", "Tanh", "Clamp", "Softplus", "Exp", "Abs", "Pow")
+"""Steps after which outputs cannot be any number."""
 
 
 def class_axis(outputs: torch.Tensor, targets: torch.Tensor) -> int | None:
@@ -79,10 +91,74 @@ def knows_nothing(out: torch.Tensor, y: torch.Tensor, scene: Scene) -> torch.Ten
         # Equal scores, as log-probabilities: right for losses of logits and of either.
         axis = class_axis(out, y)
         return torch.full_like(out, -math.log(out.shape[axis or 1]))
-    if y.is_floating_point() and out.numel() == y.numel():
+    if out.numel() == y.numel() and (y.is_floating_point() or is_binary(y)):
         mean = scene.train.y.float().mean(0).to(out)
+        if listened(scene) is Meaning.SCORES:
+            mean = mean.clamp(1e-3, 1 - 1e-3).logit()
         return mean.expand(y.shape).reshape(out.shape).clone()
     raise Absent(f"outputs {list(out.shape)} do not match targets {list(y.shape)}")
+
+
+def ends_with(out: torch.Tensor) -> str:
+    """The last step that changed the outputs' values, as autograd calls it; empty: none known."""
+    node = out.grad_fn
+    while node is not None:
+        name = node.name().rpartition("Backward")[0]
+        if name not in PASSED_OVER:
+            return name
+        node = node.next_functions[0][0] if node.next_functions else None
+    return ""
+
+
+def range_of(scene: Scene) -> Facts:
+    """What the last step of the model lets through, beside what is asked of it."""
+    x, y = scene.batch()
+    out = scene.model(training=True)(x)
+    if not isinstance(out, torch.Tensor):
+        raise Absent("the model's output is not one tensor")
+    last, values = ends_with(out), out.detach().float()
+    facts: Facts = {
+        "last": last if last in SQUASHES else "",
+        "low": values.min().item(),
+        "high": values.max().item(),
+        "zeros": (values == 0).float().mean().item(),
+        "values": values.numel(),
+        "outputs": list(out.shape),
+    }
+    if y.is_floating_point() and out.numel() == y.numel():
+        whole = scene.train.y.float()
+        facts |= {"target_low": whole.min().item(), "target_high": whole.max().item()}
+    return facts
+
+
+def is_binary(y: torch.Tensor) -> bool:
+    """Whether targets are zeros and ones."""
+    return bool(((y == 0) | (y == 1)).all())
+
+
+class Meaning(StrEnum):
+    """What a loss takes its inputs for, where targets are zeros and ones."""
+
+    SCORES = "scores"
+    PROBABILITIES = "probabilities"
+    NUMBERS = "numbers"
+
+
+def listened(scene: Scene) -> Meaning:
+    """What the loss takes one output for each target of 0 or 1 for, from what it calls."""
+    x, y = scene.batch()
+    with torch.no_grad(), Listener() as listener:
+        out = scene.model(training=False)(x)
+        before = len(listener.calls)
+        # Half is a probability as well as a score, so that any loss takes it.
+        scene.loss()(torch.full_like(out, 0.5), y)
+    inside = {call["function"] for call in listener.calls[before:]}
+    if inside & {"binary_cross_entropy_with_logits", "sigmoid", "logsigmoid", "softplus"}:
+        return Meaning.SCORES
+    sigmoid_last = any(c["function"] == "sigmoid" for c in listener.calls[:before][-1:])
+    if "binary_cross_entropy" in inside or (sigmoid_last and not inside):
+        return Meaning.PROBABILITIES
+    return Meaning.NUMBERS
 
 
 class Listener(TorchFunctionMode):
@@ -133,6 +209,7 @@ def described(name: str, tensors: list[torch.Tensor]) -> Facts:
         "sum_error": (given.sum(axis) - 1).abs().max().item(),
         "log_sum_error": given.logsumexp(axis).abs().max().item(),
         "values": given.numel(),
+        "cut": ((given == 0) | (given == 1)).double().mean().item(),
     }
     if len(tensors) > 1 and tensors[1].numel():
         facts["target_min"] = tensors[1].min().item()

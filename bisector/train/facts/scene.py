@@ -15,7 +15,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from bisector.train.batches import Batch
-from bisector.train.facts.samples import Samples, drawn, of_batches
+from bisector.train.facts.samples import KEPT, Samples, drawn, of_batches
 from bisector.train.facts.shown import Absent, Shown, Source
 
 T = TypeVar("T")
@@ -109,6 +109,15 @@ class Scene:
     def received(self) -> tuple[Batch, ...]:
         """The same, as the network receives them."""
         return tuple(augmented(self.shown, self.batches))
+
+    def changing(self, source: Source) -> bool:
+        """Whether samples differ from one reading to the next."""
+        if source.dataset is None:
+            return False
+        return any(
+            not torch.equal(source.sample(i)[0], source.sample(i)[0])
+            for i in range(min(KEPT, source.total))
+        )
 
     def batch(self, number: int = 0) -> Batch:
         """A batch as the loader emits it, on the model's device."""

@@ -28,6 +28,8 @@ class Workers:
     number: int = 0
     begin: Callable[[int], None] | None = None
     """What each of them calls first, with its number."""
+    lasting: bool = False
+    """Whether they go on from epoch to epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Source:
         taken: list[list[int]] = []
         loader = DataLoader(
             self.dataset,
-            batch_sampler=noted(self.order, taken),  # type: ignore[arg-type]
+            batch_sampler=noted(self.order, taken),
             collate_fn=self.collate,
             generator=torch.Generator(),
         )
@@ -117,7 +119,7 @@ def of_recipe(parts: Parts) -> Shown:
     """Everything that our own loop trains with."""
     order = parts.order
     order.start = 0
-    workers = Workers(parts.settings.workers, seed_loader_worker)
+    workers = Workers(parts.settings.workers, seed_loader_worker, lasting=True)
     return Shown(
         model=parts.model,
         optimizer=parts.optimizer,
@@ -158,7 +160,7 @@ def of_loader(loader: Iterable[Any]) -> Source:
         dataset=loader.dataset,
         order=loader.batch_sampler,
         collate=loader.collate_fn,
-        workers=Workers(loader.num_workers, loader.worker_init_fn),
+        workers=Workers(loader.num_workers, loader.worker_init_fn, loader.persistent_workers),
     )
 
 

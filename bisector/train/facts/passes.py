@@ -1,0 +1,152 @@
+"""Facts about forward passes: do they end, with layers that are the model's own, in both modes?"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.module import (
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+)
+
+from bisector.train.facts.scene import Scene
+from bisector.train.facts.shown import Absent
+from bisector.train.facts.traced import seeded
+
+Facts = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Visits:
+    """Which modules a forward pass goes through."""
+
+    own: dict[int, str]
+    """The model's modules by identity."""
+    inside: list[str] = field(default_factory=list)
+    """The modules that have begun and not ended, outermost first."""
+    foreign: dict[str, str] = field(default_factory=dict)
+    """Modules with parameters that are not the model's, and inside of which module they ran."""
+
+    def enter(self, module: nn.Module, args: object) -> None:
+        """A module begins."""
+        del args
+        name = self.own.get(id(module))
+        if name is None and any(True for _ in module.parameters()):
+            holder = self.inside[-1] if self.inside else ""
+            self.foreign.setdefault(str(module).split("\n")[0], holder or "the model itself")
+        self.inside.append(self.inside[-1] if name is None and self.inside else name or "")
+
+    def leave(self, module: nn.Module, args: object, out: object) -> None:
+        """A module has ended."""
+        del module, args, out
+        self.inside.pop()
+
+
+@contextmanager
+def visited(model: nn.Module) -> Iterator[Visits]:
+    """Watch the forward passes made meanwhile."""
+    # What stands in a plain list is not registered, but it is not made anew either.
+    kept = {id(m): "" for holder in model.modules() for m in kept_in(list(vars(holder).values()))}
+    visits = Visits(kept | {id(m): n for n, m in model.named_modules()})
+    hooks = [
+        register_module_forward_pre_hook(visits.enter),
+        register_module_forward_hook(visits.leave),
+    ]
+    try:
+        yield visits
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def kept_in(value: object) -> Iterator[nn.Module]:
+    """The modules that an attribute holds."""
+    if isinstance(value, nn.Module):
+        yield from value.modules()
+    elif isinstance(value, dict):
+        yield from kept_in(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from kept_in(item)
+
+
+@torch.no_grad()
+def forward(scene: Scene) -> Facts:
+    """Whether a pass in training mode ends, where it fails, and what it makes up on the way."""
+    x, y = scene.batch()
+    model = scene.model(training=True)
+    raised, out = "", None
+    with visited(model) as visits:
+        try:
+            out = model(x)
+        except (
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ) as e:
+            raised = f"{type(e).__name__}: {' '.join(str(e).split())[:250]}"
+    return {
+        "raises": raised,
+        "module": (visits.inside[-1] if visits.inside else "") or "the model itself",
+        "foreign": list(visits.foreign),
+        "foreign_in": list(visits.foreign.values()),
+        "inputs": list(x.shape),
+        "targets": list(y.shape),
+        "outputs": list(out.shape) if isinstance(out, torch.Tensor) else [],
+    }
+
+
+@torch.no_grad()
+def modes(scene: Scene) -> Facts:
+    """Which layers do not follow `train()` and `eval()`, and whether evaluation is random."""
+    return {
+        **settings(scene.shown.model, scene.model(training=True), scene.model(training=False)),
+        **randomness(scene),
+    }
+
+
+def settings(model: nn.Module, training: nn.Module, evaluating: nn.Module) -> Facts:
+    """What layers that know two modes are set to."""
+    norms = [
+        (n, m)
+        for n, m in model.named_modules()
+        if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats
+    ]
+    return {
+        "stuck": [n for n, m in training.named_modules() if minds(m) and not m.training],
+        "loose": [n for n, m in evaluating.named_modules() if minds(m) and m.training],
+        "norms": [n for n, _ in norms],
+        "momenta": [0.1 if m.momentum is None else m.momentum for _, m in norms],
+        "dropouts": [n for n, m in model.named_modules() if is_dropout(m)],
+        "rates": [float(m.p) for m in model.modules() if is_dropout(m)],  # type: ignore[arg-type]
+    }
+
+
+def is_dropout(module: nn.Module) -> bool:
+    """Whether it leaves out at random."""
+    return isinstance(module, nn.modules.dropout._DropoutNd)
+
+
+def minds(module: nn.Module) -> bool:
+    """Whether training mode makes a difference that is wanted: of frozen layers it need not be."""
+    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        learns = not module.affine or module.weight.requires_grad
+        return module.track_running_stats and learns
+    return is_dropout(module) and bool(module.p)
+
+
+def randomness(scene: Scene) -> Facts:
+    """How much the outputs of one batch differ between two passes in evaluation mode."""
+    x, _ = scene.batch()
+    model = scene.model(training=False)
+    one, two = (seeded(model, seed)(x) for seed in (0, 1))
+    if not isinstance(one, torch.Tensor):
+        raise Absent("the model's output is not one tensor")
+    size = one.float().abs().max().item()
+    return {"random": (one - two).float().abs().max().item() / max(size, 1e-12)}
