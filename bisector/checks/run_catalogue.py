@@ -20,6 +20,7 @@ RUN: tuple[Check, ...] = (
     run_outcome.operation_gives_nan,
     run_signal.exploding_gradients,
     run_rate.steps_too_long,
+    run_signal.jumping_gradients,
     run_signal.dead_units,
     run_signal.saturated_units,
     run_signal.vanishing_gradients,

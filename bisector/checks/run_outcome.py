@@ -39,7 +39,7 @@ def operation_gives_nan(case: Case) -> Clue | None:
     Source: reason 37, "overcoming NaNs".
     """
     found = case.facts["nonfinite"]
-    if not found["met"] or not found.get("operator") or found["kind"] == GROWN:
+    if not found["met"] or not found.get("operator") or found["born"] == GROWN:
         return None
     return _born(found)
 
@@ -71,7 +71,7 @@ def grown_out_of_range(case: Case) -> Clue | None:
     Source: reason 37, "overcoming NaNs: decrease the learning rate".
     """
     found = case.facts["nonfinite"]
-    if not found["met"] or (found.get("operator") and found["kind"] != GROWN):
+    if not found["met"] or (found.get("operator") and found["born"] != GROWN):
         return None
     if found.get("operator"):
         return _born(found)

@@ -19,21 +19,18 @@ def by_layer(case: Case, name: str, of: Callable[[list[float]], float]) -> Mappi
 @check(
     "R35a",
     "exploding gradients",
-    needs=("run_gradients", "run_activations", "course", "nonfinite"),
+    needs=("run_gradients", "run_activations"),
     remedy=Remedy("Clip the gradient's norm, lower the learning rate, normalise the layers."),
-    limits={
-        "ratio": Limit(70.0, "first layer over last layer, AutoTrainer"),
-        "growth": Limit(1e3, "our choice: the largest gradient over the median one"),
-    },
+    limits={"ratio": Limit(70.0, "first layer over last layer, AutoTrainer")},
 )
 def exploding_gradients(case: Case) -> Clue | None:
-    """Gradients grow from layer to layer on the way back, or from step to step without bound.
+    """Values grow from layer to layer on the way forward, or gradients on the way back.
 
     Why it breaks training: one step then undoes all that was learnt, or overflows.
 
-    How it is seen: by depth, the root mean square of the gradient in the first layer's weights over
-    the last one's, in the median over the looks; or how much wider values spread after a layer than
-    after the first one, before any step. By time: the largest norm of all over the median one.
+    How it is seen: the root mean square of the gradient in the first layer's weights over the last
+    one's, in the median over the looks; or how much wider values spread after a layer than after the
+    first one, at the first step.
 
     How to mend it: clip the norm; smaller initial weights (orthogonal for a recurrent layer);
     normalisation; a shorter way back in time.
@@ -55,13 +52,40 @@ def exploding_gradients(case: Case) -> Clue | None:
     if grown > case.limits["ratio"]:
         words = f"From the first layer on values spread {grown:.3g} times as wide, before any step."
         return Clue(words, {"layers": layers, "std": spread}, Crossed("ratio", grown))
+    return None
+
+
+@check(
+    "R35e",
+    "gradients that jump",
+    needs=("course", "nonfinite"),
+    remedy=Remedy("Clip the gradient's norm, at a few times its usual size."),
+    limits={"growth": Limit(1e3, "our choice: the largest gradient over the median one")},
+)
+def jumping_gradients(case: Case) -> Clue | None:
+    """At single steps the gradient is a thousand times its usual size.
+
+    Why it breaks training: one such step undoes all that was learnt.
+
+    How it is seen: the largest logged norm of the gradient, before clipping, over the median one.
+
+    How to mend it: clip the norm; a shorter way back in time for a recurrent net; look at the samples
+    of that step.
+
+    Before:
+        loss.backward(); optimizer.step()
+    After:
+        loss.backward(); clip_grad_norm_(model.parameters(), 1.0); optimizer.step()
+
+    Source: reason 35; Pascanu et al. (2013), arXiv:1211.5063.
+    """
     norms = finite(case.each("course", "grad_norm"))
     growth = max(norms, default=0.0) / (middle(norms) or 1.0)
-    if growth > case.limits["growth"] and not case.facts["nonfinite"]["met"]:
-        step = case.each("course", "grad_norm_steps")[norms.index(max(norms))]
-        words = f"At step {step} the gradient is {growth:.3g} times its usual size."
-        return Clue(words, {"step": step, **_depth(case)}, Crossed("growth", growth))
-    return None
+    if growth <= case.limits["growth"] or case.facts["nonfinite"]["met"]:
+        return None
+    step = case.each("course", "grad_norm_steps")[norms.index(max(norms))]
+    words = f"At step {step} the gradient is {growth:.3g} times its usual size."
+    return Clue(words, {"step": step}, Crossed("growth", growth))
 
 
 @check(

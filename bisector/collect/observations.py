@@ -56,9 +56,16 @@ def passes(rows: Sequence[Row]) -> Facts:
 
 def nonfinite(rows: Sequence[Row]) -> Facts:
     """Where a value that is not finite was born, or else the first step whose loss is none."""
+    met = {"met": False} | _first_loss(rows)
     traced = next((row for row in rows if row["kind"] == "nonfinite"), None)
-    if traced is not None:
-        return {**traced, "met": True}
+    if traced is None:
+        return met
+    told = {n: v for n, v in {**met, **traced, "met": True}.items() if n not in ("kind", "because")}
+    return told if "operator" in traced else {**told, "because": traced["because"]}
+
+
+def _first_loss(rows: Sequence[Row]) -> Facts:
+    """The first loss that is not finite."""
     done = 0
     for row in rows:
         losses = row.get("losses", [])
@@ -68,7 +75,7 @@ def nonfinite(rows: Sequence[Row]) -> Facts:
             step = done + bad + 1 if whole else row["step"]
             return {"met": True, "step": step, "because": "no step could be done again"}
         done = row.get("step", done)
-    return {"met": False}
+    return {}
 
 
 def held(start: Row, looks: Sequence[Row]) -> Facts | None:

@@ -8,6 +8,7 @@ when an addition changes the loss.
 
 import math
 from collections import defaultdict
+from copy import copy
 from typing import Any
 
 import torch
@@ -50,9 +51,10 @@ class Training:
             parameters=sum(p.numel() for p in parts.model.parameters()),
         )
         parts.model.train()
+        update = self.run.steps_of(self)
         while self.step < parts.planned:
             rate = parts.optimizer.param_groups[0]["lr"]
-            norm = self.update(next(batches))
+            norm = update(next(batches))
             self.step += 1
             sound = True
             if self.step == 1 or self.due(settings.log_every):
@@ -62,6 +64,8 @@ class Training:
             told = self.run.should_stop()
             if settings.checkpoint_every and (told or self.due(settings.checkpoint_every)):
                 self.save()
+            if not sound:
+                self.run.failed()
             if told or (settings.stop_on_nonfinite and not sound):
                 return
 
@@ -145,21 +149,26 @@ class Training:
 
     def save(self) -> None:
         """Write a checkpoint from which the training goes on as if it had never stopped."""
-        self.run.checkpoint(
-            {
-                "step": self.step,
-                "losses": self.losses,
-                "globals": global_state(),
-                "augments": {n: s.get_state() for n, (_, s) in self.parts.augments.items()},
-                "parts": {name: part.state_dict() for name, part in self.lasting().items()},
-            }
-        )
+        self.run.checkpoint(self.state())
+
+    def state(self) -> dict[str, Any]:
+        """All that changes while training; the tensors in it are the training's own."""
+        return {
+            "step": self.step,
+            "losses": self.losses,
+            "globals": global_state(),
+            "augments": {n: s.get_state() for n, (_, s) in self.parts.augments.items()},
+            "parts": {name: part.state_dict() for name, part in self.lasting().items()},
+        }
 
     def restore(self) -> None:
         """Go back to the last checkpoint, if there is one."""
         state = self.run.restore()
-        if state is None:
-            return
+        if state is not None:
+            self.load(state)
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go back to a state."""
         self.step = state["step"]
         self.losses = [loss.to(self.run.device) for loss in state["losses"]]
         restore_global_state(state["globals"])
@@ -167,6 +176,16 @@ class Training:
             self.parts.augments[name][1].set_state(stream)
         for name, part in self.lasting().items():
             part.load_state_dict(state["parts"][name])
+
+    def parameters(self) -> dict[str, torch.nn.Parameter]:
+        """What is trained, by name."""
+        return dict(self.parts.model.named_parameters())
+
+    def numbers(self, step: int) -> list[int]:
+        """The numbers of the samples in the batch of the step after `step`."""
+        order = copy(self.parts.order)
+        order.start = step
+        return next(iter(order))
 
     def lasting(self) -> dict[str, Any]:
         """The parts that change while training, by name."""

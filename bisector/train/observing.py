@@ -10,7 +10,10 @@ from torch import nn
 from torch.optim import Optimizer
 
 from bisector.rundir import OBSERVATIONS
+from bisector.train.batches import Batch
 from bisector.train.probes.recorder import Recorder
+from bisector.train.probes.replay import explained
+from bisector.train.probes.ring import Replayable, Ring
 from bisector.train.probes.settings import ProbeSettings
 from bisector.train.probes.watch import Watch
 from bisector.train.run import Run
@@ -24,6 +27,8 @@ class Observing(Run):
         self.settings = settings
         self.recorder = Recorder(rundir / OBSERVATIONS)
         self.watches: list[Watch] = []
+        self.ring: Ring | None = None
+        self.explained = False
         atexit.register(self.close)
 
     def watch(
@@ -39,6 +44,35 @@ class Observing(Run):
         if not self.watches:
             self.watches.append(Watch(self.recorder, model, optimizer, loss))
             self.watches[0].begin()
+
+    def steps_of(self, training: Replayable) -> Callable[[Batch], torch.Tensor]:
+        """The loop's update, with recent states kept for `failed`."""
+        if not self.settings.memory_mb:
+            return training.update
+        self.ring = Ring(training, self.settings, self.failed)
+        return self.ring.update
+
+    def failed(self) -> None:
+        """Do the last steps again, and write down where a value was first not finite."""
+        if self.ring is None or self.explained:
+            return
+        self.explained = True
+        for watch in self.watches:
+            watch.pause()
+        self.recorder.note("nonfinite", **explained(self.ring, self._names()))
+        self.ring.forget()
+        for watch in self.watches:
+            watch.go_on()
+
+    def _names(self) -> dict[nn.Module, str]:
+        named: dict[nn.Module, str] = {}
+        for watch in self.watches:
+            if watch.loss is not None:
+                named |= {
+                    m: f"the loss's {n}" if n else "the loss" for n, m in watch.loss.named_modules()
+                }
+            named |= {m: n or "the model" for n, m in watch.model.named_modules()}
+        return named
 
     def close(self) -> None:
         """Write what is left; also called when the process ends."""

@@ -13,6 +13,8 @@ from torch import nn
 from torch.optim import Optimizer
 
 from bisector import rundir as names
+from bisector.train.batches import Batch
+from bisector.train.probes.ring import Replayable
 
 
 class Run:
@@ -64,6 +66,13 @@ class Run:
             loader: yields pairs of inputs and targets, as the training receives them.
             val_loader: the same for validation.
         """
+
+    def steps_of(self, training: Replayable) -> Callable[[Batch], torch.Tensor]:
+        """What makes the steps of our own loop: its update, and nothing else unless it is watched."""
+        return training.update
+
+    def failed(self) -> None:
+        """The loss is not finite; if the run is watched, the steps before are done again."""
 
     def should_stop(self) -> bool:
         """Whether the run was asked to end: by a file `stop`, or by SIGTERM.

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
 
 class Passes:
@@ -18,11 +19,16 @@ class Passes:
         self.since_step = 0
         self._model = model
         self._odd: list[str] = []
-        self._hook = model.register_forward_pre_hook(self._forward)
+        self._hook: RemovableHandle | None = None
 
-    def end(self) -> None:
-        """Take the hook away."""
-        self._hook.remove()
+    def begin(self) -> None:
+        """Count from now on."""
+        self._hook = self._model.register_forward_pre_hook(self._forward)
+
+    def pause(self) -> None:
+        """Count no more."""
+        if self._hook is not None:
+            self._hook.remove()
 
     def _forward(self, model: nn.Module, _: Any) -> None:
         mode = "train" if model.training else "eval"

@@ -53,6 +53,7 @@ class Watch:
         self.before: list[torch.Tensor] = []
         self.stale: torch.Tensor | None = None
         self.began = time.monotonic()
+        self._hooks: list[Any] = []
 
     def begin(self) -> None:
         """Start to watch."""
@@ -64,25 +65,35 @@ class Watch:
             modes=self.passes.sensitive,
             **self._handed(),
         )
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Hear of steps and passes, from now on or again."""
         backward.listen(self.hear)
+        self.passes.begin()
         optimizer = self.optimizer
         before = optimizer.register_step_pre_hook if optimizer else register_optimizer_step_pre_hook
         after = (
             optimizer.register_step_post_hook if optimizer else register_optimizer_step_post_hook
         )
         self._hooks = [before(self._before_step), after(self._after_step)]
-        self._look()
+        if self.due == self.step + 1:
+            self._look()
 
-    def end(self) -> None:
-        """Stop watching and write what is left."""
-        if not self._hooks:
-            return
+    def pause(self) -> None:
+        """Hear of nothing, so that steps can be done again."""
         backward.unlisten(self.hear)
         for hook in self._hooks:
             hook.remove()
         self._hooks = []
         self._unlook()
-        self.passes.end()
+        self.passes.pause()
+
+    def end(self) -> None:
+        """Stop watching and write what is left."""
+        if not self._hooks:
+            return
+        self.pause()
         self.recorder.send("rest", {"losses": self.losses}, step=self.step)
         self.recorder.note("end", step=self.step, seconds=self._seconds(), **self.passes.counts())
         self.recorder.write(wait=True)

@@ -1,0 +1,119 @@
+"""A failing step is done again, with everything on: when, where and why a value was not finite."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from bisector.train.batches import Batch
+from bisector.train.probes.births import cause_of, path_to, ranges_told, way_told
+from bisector.train.probes.ring import Kept, Replayable, Ring, copied
+from bisector.train.probes.tracer import Tracer, range_of, rows_of, storage, tensors_in
+
+Facts = dict[str, Any]
+
+
+def explained(ring: Ring, modules: dict[nn.Module, str]) -> Facts:
+    """The first value of the kept steps that is not finite; the training is left as it was."""
+    if not ring.kept:
+        return {"because": ring.off or "no state was kept"}
+    training = ring.training
+    present = copied(training.state())
+    try:
+        return _explained(ring, modules)
+    finally:
+        training.load(present)
+
+
+def _explained(ring: Ring, modules: dict[nn.Module, str]) -> Facts:
+    training, start = ring.training, _start(ring)
+    batches = list(ring.batches)[start.step - ring.kept[0].step :]
+    recorded = list(ring.losses)[start.step - ring.kept[0].step :]
+    failing, replayed = _failing(training, start, batches)
+    exact = all(map(same, replayed, recorded))
+    if failing is None:
+        because = "done again, every step is finite" + ("" if exact else ", and not the same bits")
+        return {"because": because, "exact": exact}
+    training.load(copied(start.state))
+    for batch in batches[:failing]:
+        training.update(batch)
+        training.step += 1
+    batch = batches[failing]
+    facts = {
+        "step": training.step + 1,
+        "exact": exact,
+        "losses_before": [loss.item() for loss in replayed[:failing]][-5:],
+    }
+    return facts | _traced(training, batch, modules)
+
+
+def _start(ring: Ring) -> Kept:
+    """The last kept state that is still sound."""
+    sound = [kept for kept in ring.kept if all(_finite(t) for t in tensors_in(kept.state["parts"]))]
+    return sound[-1] if sound else ring.kept[0]
+
+
+def _failing(
+    training: Replayable, start: Kept, batches: list[Batch]
+) -> tuple[int | None, list[torch.Tensor]]:
+    """The first of the steps that is not finite, and the losses up to there."""
+    training.load(copied(start.state))
+    losses: list[torch.Tensor] = []
+    for number, batch in enumerate(batches):
+        training.update(batch)
+        training.step += 1
+        losses.append(training.losses[-1])
+        weights = [p.detach() for p in training.parameters().values()]
+        if not all(map(_finite, [losses[-1], *weights])):
+            return number, losses
+    return None, losses
+
+
+def _traced(training: Replayable, batch: Batch, modules: dict[nn.Module, str]) -> Facts:
+    """The next step, operation by operation."""
+    parameters = training.parameters()
+    known = {storage(p): f"weight {name}" for name, p in parameters.items()}
+    known |= {storage(t): f"input {i}" for i, t in enumerate(tensors_in(batch))}
+    samples = [row for t in tensors_in(batch) if not _finite(t) for row in rows_of(t)]
+    tracer = Tracer(modules, known)
+    tracer.begin(parameters)
+    try:
+        training.update(batch)
+        for parameter in parameters.values():
+            tracer.judge(parameter)
+    finally:
+        tracer.end()
+    if not tracer.bad:
+        return {"because": "in the traced step every value is finite"}
+    way = path_to(tracer.operations, tracer.bad[0])
+    born = way[0]
+    cause = cause_of(born)
+    numbers = training.numbers(training.step)
+    if (
+        not samples
+        and len(born.rows) <= len(numbers) // 2
+        and born.output.shape[:1] == tuple(batch[0].shape[:1])
+    ):
+        samples = born.rows
+    return {
+        "operator": born.name if not born.forward else f"{born.name}, the gradient of {born.forward}",
+        "phase": born.phase,
+        "module": born.module,
+        "where": " ".join(filter(None, [f"in {born.module}" if born.module else "",
+                                        f"({born.place})" if born.place else ""])),
+        "born": cause.born,
+        "cause": cause.cause,
+        "mend": cause.mend,
+        "inputs": ranges_told(born.inputs),
+        "path": way_told(way),
+        "samples": [numbers[row] for row in samples[:8] if row < len(numbers)],
+    }  # fmt: skip
+
+
+def same(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether two losses are the same bits, NaN included."""
+    return bool(torch.equal(one, other) or (one.isnan().all() and other.isnan().all()))
+
+
+def _finite(tensor: torch.Tensor) -> bool:
+    return not tensor.is_floating_point() or range_of(tensor).finite

@@ -1,0 +1,170 @@
+"""Recent states of a training and the batches since, so that a failure can be done again.
+
+Two states are kept, so that there is always one from well before the present. How many steps lie
+between them grows until they take two seconds, and is bounded in number and by memory.
+"""
+
+import copy
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+
+from bisector.train.batches import Batch
+from bisector.train.probes import tensors
+from bisector.train.probes.settings import ProbeSettings
+
+FIRST = 16
+"""Steps from the first kept state to the second."""
+LONGEST = 2.0
+"""Seconds of training between two states, about; a replay takes as long."""
+FEWEST = 4
+"""States are not kept more often than at every so many steps."""
+
+
+class Replayable(Protocol):
+    """A training of which any step can be done again."""
+
+    step: int
+    losses: list[torch.Tensor]
+
+    def update(self, batch: Batch) -> torch.Tensor:
+        """One step, which appends its loss to `losses`; the gradient's norm."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """All that changes while training."""
+        ...
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go back to a state."""
+        ...
+
+    def numbers(self, step: int) -> list[int]:
+        """The numbers of the samples in the batch of the step after `step`."""
+        ...
+
+    def parameters(self) -> dict[str, torch.nn.Parameter]:
+        """What is trained, by name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A state from before the step after `step`."""
+
+    step: int
+    state: dict[str, Any]
+
+
+class Ring:
+    """Stands before a training's `update`; calls `failed` once a step was not finite."""
+
+    def __init__(
+        self, training: Replayable, settings: ProbeSettings, failed: Callable[[], None]
+    ) -> None:
+        self.training = training
+        self.settings = settings
+        self.failed = failed
+        self.kept: deque[Kept] = deque(maxlen=2)
+        self.batches: deque[Batch] = deque()
+        """Those of the steps since the older state."""
+        self.losses: deque[torch.Tensor] = deque()
+        """What these steps' losses were."""
+        self.every = min(FIRST, settings.steps_back)
+        self.off = ""
+        """Why no state is kept; empty: they are."""
+        self._due = training.step
+        self._began = time.monotonic()
+        self._sound: list[torch.Tensor] = []
+
+    def update(self, batch: Batch) -> torch.Tensor:
+        """The training's own update, remembered."""
+        if not self.off and self.training.step >= self._due:
+            self._keep(batch)
+        norm = self.training.update(batch)
+        if not self.off:
+            self.batches.append(batch)
+            self.losses.append(self.training.losses[-1])
+        return norm
+
+    def _keep(self, batch: Batch) -> None:
+        if self._unsound():
+            self.failed()
+            self.off = "a step was not finite"
+            return
+        state = copied(self.training.state())
+        now = time.monotonic()
+        if self.kept and now - self._began < LONGEST:
+            self.every *= 2
+        elif now - self._began > 2 * LONGEST:
+            self.every //= 2
+        self.every = min(self.every, self.settings.steps_back, self._affordable(state, batch))
+        if self.every < FEWEST:
+            self.off = f"a state and its batches do not fit into {self.settings.memory_mb:g} MB"
+            self.forget()
+            return
+        self.kept.append(Kept(self.training.step, state))
+        while len(self.batches) > self.training.step - self.kept[0].step:
+            self.batches.popleft()
+            self.losses.popleft()
+        self._due, self._began = self.training.step + self.every, now
+
+    def forget(self) -> None:
+        """Let go of all memory."""
+        self.kept.clear()
+        self.batches.clear()
+        self.losses.clear()
+
+    def _affordable(self, state: dict[str, Any], batch: Batch) -> int:
+        """How many steps' batches fit beside two states."""
+        room = self.settings.memory_mb * 2**20 - 2 * size_of(state)
+        return int(room / (2 * max(1, size_of(batch))))
+
+    def _unsound(self) -> bool:
+        """Whether a step since the last state was not finite.
+
+        On a GPU the answer is that of the time before, which is there without waiting; the older
+        state is still from before it.
+        """
+        self._sound.append(self._finite())
+        if not self._sound[-1].is_cuda:
+            return not self._sound.pop()
+        return len(self._sound) > 1 and not self._sound.pop(0)
+
+    def _finite(self) -> torch.Tensor:
+        weights = [p.detach() for p in self.training.parameters().values()]
+        since = list(self.losses)[-self.every :]
+        seen = torch.stack([*tensors.norms(weights), *(loss.float() for loss in since)])
+        return seen.isfinite().all()
+
+
+def copied(state: Any) -> Any:
+    """A state with copies of all that may change."""
+    match state:
+        case torch.Tensor():
+            return state.detach().clone()
+        case torch.Generator():
+            return state.clone_state()
+        case dict():
+            return {key: copied(value) for key, value in state.items()}
+        case list() | tuple():
+            return type(state)(copied(value) for value in state)
+        case _:
+            return copy.deepcopy(state)
+
+
+def size_of(state: Any) -> int:
+    """The bytes of the tensors in a state."""
+    match state:
+        case torch.Tensor():
+            return state.nbytes
+        case dict():
+            return sum(size_of(value) for value in state.values())
+        case list() | tuple():
+            return sum(size_of(value) for value in state)
+        case _:
+            return 0

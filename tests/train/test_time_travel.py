@@ -1,0 +1,185 @@
+"""A step that is not finite is done again: the operation, its cause and the samples are named."""
+
+import os
+from dataclasses import replace
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+from torch import nn
+from torch.nn import functional as F  # noqa: N812 - everybody's name for it
+
+from bisector.checks.run_catalogue import RUN
+from bisector.collect.observations import observed
+from bisector.diagnose import Terms, diagnose
+from bisector.model.finding import Stage
+from bisector.train.loop import Training
+from bisector.train.observing import Observing
+from bisector.train.parts import build
+from bisector.train.probes.ring import size_of
+from bisector.train.probes.settings import ProbeSettings
+from bisector.train.run import Run
+
+TABULAR = "bisector.recipes.tabular"
+RECIPE = {
+    "data": {"source": {"_target_": f"{TABULAR}.BreastCancer"}, "augment": {}},
+    "model": {"_target_": f"{TABULAR}.MLP", "width": 16, "dropout": 0.2},
+    "loss": {"_target_": f"{TABULAR}.CrossEntropy"},
+    "metric": {"_target_": f"{TABULAR}.scores", "_partial_": True},
+    "optimizer": {"_target_": "torch.optim.AdamW", "lr": 0.01},
+    "trainer": {"steps": 40, "batch_size": 32, "stop_on_nonfinite": True},
+}
+
+
+class LossOf(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, out, y):
+        return self.function(out, y)
+
+
+def after(steps, function):
+    """A loss that is cross-entropy at first, and then something else as well."""
+    calls = []
+
+    def loss(out, y):
+        calls.append(None)
+        sound = F.cross_entropy(out, y)
+        return sound if len(calls) <= steps else sound + function(out, y)
+
+    return loss
+
+
+def trained(run, loss=None, **changes):
+    recipe = OmegaConf.merge(RECIPE, changes)
+    training = Training(build(recipe, run), run)
+    if loss is not None:
+        training.parts = replace(training.parts, loss=LossOf(loss))
+    run.watch(training.parts.model, training.parts.optimizer, loss=training.parts.loss)
+    training.go_on()
+    return training
+
+
+def found(rundir, loss=None, settings=None, **changes):
+    run = Observing(rundir, 5, settings or ProbeSettings())
+    trained(run, loss, **changes)
+    run.close()
+    return observed(rundir).facts["nonfinite"]
+
+
+def of_class(out, y):
+    return out.softmax(1)[torch.arange(len(y)), y]
+
+
+# What fails does so by the state of the training, not by a count of calls: those are done again.
+BIRTHS = {
+    "log": (
+        lambda out, y: -(of_class(out, y) - 0.3).clamp_min(0).log().mean(),
+        ("forward", "log", "operation", "the logarithm of 0"),
+    ),
+    "square root": (
+        lambda out, y: F.cross_entropy(out, y) + (0.0 * out[:, 0]).abs().sqrt().mean(),
+        ("backward", "div, the gradient of sqrt", "operation", "the slope of sqrt at 0"),
+    ),
+    "division": (
+        lambda out, y: (F.cross_entropy(out, y, reduction="none") / (y - y.float())).mean(),
+        ("forward", "div", "operation", "a division by 0"),
+    ),
+    "exp": (
+        lambda out, y: -((300 * out).exp()[:, 0] / (300 * out).exp().sum(1)).log().mean(),
+        ("forward", "exp", "operation", "exp of "),
+    ),
+    "mask": (
+        lambda out, y: (
+            F.cross_entropy(out, y)
+            + out.masked_fill((y == 0)[:, None], -torch.inf).softmax(1).square().mean()
+        ),
+        ("forward", "_softmax", "mask", "a row in which everything is masked"),
+    ),
+    "half": (
+        lambda out, y: F.cross_entropy(out, y) + (1e6 * (1 + out.square())).half().float().mean(),
+        ("forward", "_to_copy", "half", "a value beyond 65,504"),
+    ),
+    "growth": (
+        lambda out, y: (out * 1e15).pow(3).sum(),
+        ("forward", "pow", "grown", "an overflow of values"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BIRTHS)
+def test_where_a_value_was_born_is_named_with_its_cause(tmp_path, name):
+    loss, (phase, operator, born, cause) = BIRTHS[name]
+    seen = found(tmp_path, loss)
+    assert (seen["phase"], seen["operator"], seen["born"]) == (phase, operator, born)
+    assert seen["cause"].startswith(cause)
+    assert seen["module"] == "the loss"
+    assert "test_time_travel.py" in seen["where"]
+    assert seen["exact"]
+    assert seen["inputs"]
+    assert len(seen["path"]) >= 2
+    diagnosis = diagnose(RUN, observed(tmp_path).facts, {}, Terms(), stages={Stage.RUN})
+    assert ("R37c" if born == "grown" else "R37b") in [f.check for f in diagnosis.findings]
+
+
+def test_it_is_found_late_in_a_training_at_the_very_step(tmp_path):
+    seen = found(tmp_path, lambda out, y: -(of_class(out, y) - 1e-4).clamp_min(0).log().mean(),
+                 optimizer={"lr": 0.02}, trainer={"steps": 400, "log_every": 100})  # fmt: skip
+    assert seen["operator"] == "log"
+    assert seen["step"] > 20
+    assert len(seen["losses_before"]) == 5
+    assert seen["exact"]
+    assert 1 <= len(seen["samples"]) <= 3
+
+
+def test_a_sample_that_is_not_finite_is_named_by_its_number(tmp_path):
+    run = Observing(tmp_path, 5, ProbeSettings())
+    training = Training(build(OmegaConf.create(RECIPE), run), run)
+    training.parts.data.train.tensors[0][123, 4] = float("nan")
+    run.watch(training.parts.model, training.parts.optimizer)
+    training.go_on()
+    run.close()
+    seen = observed(tmp_path).facts["nonfinite"]
+    assert (seen["born"], seen["samples"]) == ("input", [123])
+    assert seen["module"] == "layers.0"
+
+
+def test_a_training_that_goes_on_is_not_changed_by_the_look_back(tmp_path):
+    loss = lambda out, y: F.cross_entropy(out, y) + (0 * out.detach().sum() / 0).nan_to_num()  # noqa: E731
+    bad = lambda out, y: loss(out, y) + torch.where(y.float().mean() > 0.75, torch.nan, 0.0)  # noqa: E731
+    changes = {"trainer": {"stop_on_nonfinite": False, "log_every": 1}}
+    (tmp_path / "plain").mkdir()
+    plain = trained(Run(tmp_path / "plain", 5), bad, **changes).parts.model.state_dict()
+    run = Observing(tmp_path, 5, ProbeSettings())
+    watched = trained(run, bad, **changes).parts.model.state_dict()
+    run.close()
+    assert observed(tmp_path).facts["nonfinite"]["met"]
+    for name, value in plain.items():
+        torch.testing.assert_close(value, watched[name], rtol=0, atol=0, equal_nan=True)
+
+
+def test_what_cannot_be_done_again_bit_for_bit_is_said(tmp_path):
+    noise = lambda: int.from_bytes(os.urandom(4)) / 2**32  # noqa: E731
+    seen = found(tmp_path, lambda out, y: (F.cross_entropy(out, y) + noise()) / (out * 0).sum())
+    assert seen["operator"] == "div"
+    assert not seen["exact"] or seen["step"] == 1
+    again = found(tmp_path / "again" if (tmp_path / "again").mkdir() is None else tmp_path,
+                  lambda out, y: F.cross_entropy(out, y) + (torch.nan if noise() < 0.1 else noise()))  # fmt: skip
+    assert not again["exact"]
+
+
+def test_the_memory_of_the_ring_is_bounded_and_what_does_not_fit_is_said(tmp_path):
+    run = Observing(tmp_path, 5, ProbeSettings(memory_mb=0.1))
+    training = trained(run, trainer={"steps": 200})
+    ring = run.ring
+    held = sum(size_of(k.state) for k in ring.kept) + sum(map(size_of, ring.batches))
+    assert 0 < held <= 0.1 * 2**20
+    assert not ring.off
+    run.close()
+    tiny = tmp_path / "tiny"
+    tiny.mkdir()
+    seen = found(tiny, lambda out, y: out.sum() / 0, ProbeSettings(memory_mb=0.001))
+    assert seen["because"] == "a state and its batches do not fit into 0.001 MB"
+    assert training.step == 200
