@@ -13,7 +13,6 @@ import numpy as np
 from bisector.model.experiment import Experiment
 from bisector.model.session import Ruling, Session, Suspect
 from bisector.plan.belief import Belief, Prior, believe
-from bisector.plan.catalogue import PRIOR
 from bisector.plan.certificate import certificate
 from bisector.plan.claim import claimed, lacking, said, suspects
 from bisector.plan.cost import expected_cost, resolvable
@@ -21,6 +20,7 @@ from bisector.plan.likelihood import Likelihood, PassFail, Slip
 from bisector.plan.metric import by_metric
 from bisector.plan.observations import Observations, observe
 from bisector.plan.questions import LEADERS, RANDOM, Terms, candidates, pick
+from bisector.plan.shapes import PRIOR
 from bisector.plan.space import Space
 from bisector.plan.stream import uniforms
 from bisector.ports import Accusation

@@ -13,10 +13,12 @@ from math import comb, log
 import numpy as np
 from numpy.typing import NDArray
 
-from bisector.plan.catalogue import TRIPLES_UP_TO, Catalogue, Moments, Shape, catalogue, shape_of
+from bisector.plan.catalogue import TRIPLES_UP_TO, Catalogue, catalogue
 from bisector.plan.cumulative import adding_up
-from bisector.plan.families import Family, Rules, bits, edits, literals, log_shape, pack, shown
+from bisector.plan.families import Family, Rules, literals, log_shape, neighbours, pack, shown
 from bisector.plan.likelihood import Floats, Likelihood
+from bisector.plan.moments import Moments
+from bisector.plan.shapes import Shape, shape_of
 from bisector.plan.space import Bools, Space
 
 Ints = NDArray[np.int64]
@@ -27,6 +29,10 @@ RANKED, KEPT, SAMPLED = 40, 600, 200
 """Families that are named, that are kept in full, and that stand for all others."""
 PARENTS, TOOLS, ROUNDS = 6, 20, 2
 """Families edited in a round, additions that edits may bring in, rounds."""
+TRACE = 1e-6
+"""Probability of an edited family below which it is not counted to what it looks like."""
+TIED = 1e-9
+"""Values that differ by no more than rounding does count as equal."""
 NEGLIGIBLE = 7.0
 """Nats below everything else at which an explanation is not looked for."""
 DEEP_SHAPES = 6
@@ -123,20 +129,23 @@ def _edit(
     found: list[Family] = []
     if _hopeless(known, space, likelihood, prior):
         return found, weighed
-    blame = listed.blame(np.exp(known.log - known.log.max()), n)
-    tools = sum(1 << int(i) for i in _largest(blame, TOOLS))
-    parents = [listed.family(int(i)) for i in _largest(known.log, PARENTS)]
+    blame = listed.blame(_normalise(known.log), n)
+    tools = sum(1 << int(i) for i in _leaders(blame, TOOLS))
+    parents = [listed.family(int(i)) for i in _leaders(known.log, PARENTS)]
     for _ in range(ROUNDS):
-        reached = {e for p in parents for e in edits(p, bits(tools))} - set(found)
+        reached = frozenset().union(*(neighbours(p, tools) for p in parents)) - set(found)
         fresh = sorted(e for e in reached if not listed.holds(e))
         if not fresh:
             break
-        broken = Rules.of(fresh, n).breaks(rows).astype(np.float32)
+        rules = Rules.of(fresh, n)
+        broken = rules.breaks(rows).astype(np.float32)
         sums = np.asarray(likelihood.features.T @ broken, dtype=np.float32)
-        log_prior = np.array([_log_prior(f, space, prior) for f in fresh])
-        weighed += _Weighed(sums, log_prior + likelihood.log(sums))
+        odds = (rules.weights > 0).sum(axis=0) @ space.log_odds
+        rarity = np.array([_rarity(f, n) for f in fresh])
+        shapes = np.array([log(prior[shape_of(f)]) for f in fresh])
+        weighed += _Weighed(sums, shapes - rarity + odds + likelihood.log(sums))
         found += fresh
-        parents = [found[int(i)] for i in _largest(weighed.log, PARENTS)]
+        parents = [found[int(i)] for i in _leaders(weighed.log, PARENTS)]
     return found, weighed
 
 
@@ -152,14 +161,15 @@ def _hopeless(
     return likelihood.best() + log(share) < total - NEGLIGIBLE
 
 
-def _log_prior(members: Family, space: Space, prior: Mapping[str, float]) -> float:
-    shape = shape_of(members)
-    weight = log(prior[shape]) - log_shape(members, space.size)
-    if shape is Shape.DEEP:
+@lru_cache(maxsize=1 << 16)
+def _rarity(members: Family, n: int) -> float:
+    """What a family loses of its shape's prior, in nats, to others of n additions like it."""
+    nats = log_shape(members, n)
+    if shape_of(members) is Shape.DEEP:
         rescuers = sum(t.off.bit_count() for t in members)
         beyond = max(0, literals(members) - 4)
-        weight -= log(DEEP_SHAPES) + DECAY * beyond + RESCUER * rescuers
-    return weight + sum(float(space.log_odds[i]) for t in members for i in bits(t.on))
+        nats += log(DEEP_SHAPES) + DECAY * beyond + RESCUER * rescuers
+    return nats
 
 
 def _normalise(logs: Floats) -> Floats:
@@ -172,18 +182,24 @@ def _rank(
 ) -> tuple[tuple[Family, float], ...]:
     """The likeliest families as the full recipe shows them, with their probabilities."""
     full, first = pack(space.full), len(p) - len(found)
+    weights = listed.shown(p[:first], space)
     mass: dict[Family, float] = {}
-    for i in _largest(p, RANKED).tolist():
-        members = listed.family(i) if i < first else found[i - first]
-        culprits = shown(members, full)
-        in_crowd = i < first and shape_of(members) is Shape.DORMANT and culprits != members
-        mass[culprits] = mass.get(culprits, 0.0) + (0.0 if in_crowd else float(p[i]))
-    # What hides behind a single culprit is a crowd, too many to be ranked one by one.
-    hidden = listed.hidden(p[:first], space)
-    for culprits in mass:
-        if shape_of(culprits) is Shape.SINGLE:
-            mass[culprits] += float(hidden[next(bits(culprits[0].on))])
-    return tuple(sorted(mass.items(), key=lambda item: (-round(item[1], 9), item[0])))
+    for at in np.flatnonzero(p[first:] > TRACE):
+        culprits = shown(found[at], full)
+        number = listed.number(culprits, space.size)
+        if number >= 0:
+            weights[number] += p[first + at]
+        else:
+            mass[culprits] = mass.get(culprits, 0.0) + float(p[first + at])
+    top = _leaders(weights, RANKED)
+    for at in top if len(top) else _largest(weights, RANKED):
+        mass[listed.family(int(at))] = float(weights[at])
+    ranked = sorted(
+        ((members, float(np.round(weight, 12))) for members, weight in mass.items()),
+        key=lambda item: (-round(item[1], 9), item[0]),
+    )
+    edge = ranked[RANKED][1] + TIED if len(ranked) > RANKED else -1.0
+    return tuple(r for r in ranked if r[1] > edge) or tuple(ranked[:RANKED])
 
 
 def _keep(p: Floats) -> tuple[Ints, Floats]:
@@ -201,6 +217,17 @@ def _keep(p: Floats) -> tuple[Ints, Floats]:
         np.add.at(weights, hits, mass / SAMPLED)
     chosen = np.flatnonzero(weights)
     return chosen, weights[chosen]
+
+
+def _leaders(values: Floats, most: int) -> Ints:
+    """Indices of the largest values, in ascending order; of a tie that goes beyond `most`, none.
+
+    So what is chosen depends on the values alone, and not on the order they are in.
+    """
+    if len(values) <= most:
+        return np.arange(len(values))
+    beyond = np.partition(values, len(values) - most - 1)[len(values) - most - 1]
+    return np.flatnonzero(values > beyond + TIED)
 
 
 def _largest(values: Floats, count: int) -> Ints:

@@ -7,7 +7,9 @@ Members are bit masks over the columns of a `Space`, so that thousands are cheap
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import comb, log
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +17,7 @@ from numpy.typing import NDArray
 from bisector.plan.space import Bools, Space
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Term:
+class Term(NamedTuple):
     """A minimal failing set `on`, which any member of `off` rescues; both bit masks."""
 
     on: int
@@ -50,9 +51,15 @@ def shown(members: Family, full: int) -> Family:
     A term that `full` rescues is dormant and left out. Of one that is not, the smallest part
     that breaks by itself counts: in `i unless r, or i with j` the culprit is i.
     """
-    awake = (t.on for t in members if not t.off & full)
-    cores = (min((u.on for u in members if u.on & ~on == 0), key=int.bit_count) for on in awake)
-    return family(Term(core) for core in cores)
+    awake = [t.on for t in members if not t.off & full]
+    return family(Term(core) for on in awake for core in _cores(members, on))
+
+
+def _cores(members: Family, on: int) -> list[int]:
+    """The smallest minimal failing sets within a bit mask."""
+    within = {t.on for t in members if t.on & ~on == 0}
+    least = min(core.bit_count() for core in within)
+    return [core for core in within if core.bit_count() == least]
 
 
 def literals(members: Family) -> int:
@@ -79,10 +86,17 @@ def edits(members: Family, tools: Iterable[int]) -> Iterator[Family]:
             yield family((*rest, changed))
         for split in _splits(term):
             yield family((*rest, *split))
-        if index:
-            yield family((*rest[1:], _merge(members[0], term)))
+        for other in members[:index]:
+            kept = (t for t in rest if t != other)
+            yield family((*kept, _merge(other, term)))
     for column in columns:
         yield family((*members, Term(1 << column)))
+
+
+@lru_cache(maxsize=1 << 12)
+def neighbours(members: Family, tools: int) -> frozenset[Family]:
+    """All families that `edits` leads to, bringing in the columns of a bit mask."""
+    return frozenset(edits(members, bits(tools)))
 
 
 @dataclass(frozen=True)
@@ -122,7 +136,11 @@ class Rules:
         x = rows.astype(np.float32)
         broken = np.zeros((len(rows), self.needed.shape[1]), dtype=np.bool_)
         for weights, needed in zip(self.weights, self.needed, strict=True):
-            broken |= x @ weights.T >= needed
+            at = np.flatnonzero(np.isfinite(needed))
+            if len(at) == len(needed):
+                broken |= x @ weights.T >= needed
+            elif len(at):
+                broken[:, at] |= x @ weights[at].T >= needed[at]
         return broken
 
     def __add__(self, other: "Rules") -> "Rules":

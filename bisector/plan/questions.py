@@ -116,14 +116,14 @@ def pick(
     """Up to `slots` rows to train, each the best given those before it and `pending`."""
     scenes = Scenes.now(belief)
     for row in pending:
-        scenes = scenes.after(_chances(belief, row[None])[0][0])
+        scenes = scenes.after(_chances(belief, row))
     chosen: list[Question] = []
     unknown = scenes.unknown
     while len(chosen) < slots and (unknown > RESIDUE or not (chosen or len(pending))):
         question = _best(belief, terms, scenes, pool)
         chosen.append(question)
         unknown -= question.bits
-        scenes = scenes.after(_chances(belief, question.row[None])[0][0])
+        scenes = scenes.after(_chances(belief, question.row))
     return tuple(chosen)
 
 
@@ -147,13 +147,19 @@ def distinct(space: Space, rows: Bools) -> Bools:
 
 def outlook(belief: Belief, scenes: Scenes, rows: Bools) -> Outlook:
     """What each row would do and tell, given the scenes."""
-    chances, noise = _chances(belief, rows)
-    mass = scenes.weights.sum(axis=1)
-    fails = scenes.weights @ chances.T
-    told = mass @ entropy(fails / mass[:, None]) - scenes.weights.sum(axis=0) @ noise.T
+    high, low = belief.rates
+    crossed = belief.size_fails[rows.sum(axis=1)]
+    broken = belief.rules.breaks(rows).astype(np.float64)
+    weights, mass = scenes.weights[:, :-1], scenes.weights.sum(axis=1)
+    fails = (weights * (high - low)) @ broken.T + (weights @ low)[:, None]
+    fails += scenes.weights[:, -1:] * crossed
+    mean = scenes.weights.sum(axis=0)
+    calm, loud = entropy(low), entropy(high)
+    noise = broken @ (mean[:-1] * (loud - calm)) + mean[:-1] @ calm + mean[-1] * entropy(crossed)
+    told = mass @ entropy(fails / mass[:, None]) - noise
     drive = told
     if len(mass) == 1:
-        drive = told + _last_step(scenes.weights[0], chances, fails[0])
+        drive = told + _last_step(belief, scenes.weights[0], (broken, crossed), fails[0])
     return Outlook(fails.sum(axis=0), told, drive)
 
 
@@ -174,19 +180,16 @@ def _best(belief: Belief, terms: Terms, scenes: Scenes, pool: Bools) -> Question
     return Question(pool[at], float(gains[at]))
 
 
-def _chances(belief: Belief, rows: Bools) -> tuple[Floats, Floats]:
-    """The chance that each row fails, by explanation, and its entropy; (rows, families + 1)."""
+def _chances(belief: Belief, row: Bools) -> Floats:
+    """The chance that a row fails, by explanation; (families + 1,)."""
     high, low = belief.rates
-    broken = belief.rules.breaks(rows)
-    crossed = belief.size_fails[rows.sum(axis=1)][:, None]
-    fails = np.concatenate([np.where(broken, high, low), crossed], axis=1)
-    noise = np.concatenate(
-        [np.where(broken, entropy(high), entropy(low)), entropy(crossed)], axis=1
-    )
-    return fails, noise
+    broken = belief.rules.breaks(row[None])[0]
+    return np.append(np.where(broken, high, low), belief.size_fails[row.sum()])
 
 
-def _last_step(weights: Floats, chances: Floats, fails: Floats) -> Floats:
+def _last_step(
+    belief: Belief, weights: Floats, outcomes: tuple[Floats, Floats], fails: Floats
+) -> Floats:
     """What makes the information of a row its extrinsic Jensen-Shannon divergence.
 
     For each leading explanation: how much further its outcomes are from those of all
@@ -194,7 +197,13 @@ def _last_step(weights: Floats, chances: Floats, fails: Floats) -> Floats:
     to go from likely to sure (Naghshvar, Javidi and Wigger, 2015).
     """
     front = np.argsort(-np.round(weights, 9), kind="stable")[:FRONT]
-    own, share, mean = chances[:, front], weights[front], fails[:, None]
+    broken, crossed = outcomes
+    (high, low), heap = belief.rates, len(weights) - 1
+    families = front[front < heap]
+    own = np.empty((len(fails), len(front)))
+    own[:, front < heap] = low[families] + broken[:, families] * (high - low)[families]
+    own[:, front == heap] = crossed[:, None]
+    share, mean = weights[front], fails[:, None]
     others = (mean - share * own) / (1 - share + 1e-12)
     steps = share * (_divergence(own, others) - _divergence(own, mean))
     return np.asarray(steps.sum(axis=1), dtype=np.float64)

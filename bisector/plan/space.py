@@ -25,7 +25,7 @@ KIND_PRIOR = {
 """Chance that an addition of a kind breaks training, where the configuration names none."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Space:
     """The additions of an experiment, indexed 0..n-1 by sorted name."""
 
