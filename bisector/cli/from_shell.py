@@ -26,7 +26,7 @@ from bisector.workload.template import OVERRIDES
 SAVED = ".commands"
 """The folder, below that of the sessions, for experiments that were typed; no session has such a name."""
 
-_LR = ("lr", "learning_rate", "learning-rate", "base_lr", "learning_rate_init")
+LR_NAMES = ("lr", "learning_rate", "learning-rate", "base_lr", "learning_rate_init")
 _LOWER = re.compile(r"loss|err|ppl|perplex|mse|mae|wer|cer|nll|bpb|bpc|fid", re.IGNORECASE)
 _NAMED = re.compile(r"\s*([\w.-]+)\s*:(?:\s+(.*)|\s*)", re.DOTALL)
 
@@ -40,15 +40,24 @@ def save(args: argparse.Namespace) -> str:
         ConfigError: something of it cannot be used as written.
     """
     name = derived(args.baseline, args.add)
-    path = args.out / SAVED / f"{name}.yaml"
+    save_as(args.out, name, configured(args))
+    return name
+
+
+def save_as(out: Path, name: str, conf: Mapping[str, Any]) -> None:
+    """Keep an experiment that no file of the user's describes.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    path = out / SAVED / f"{name}.yaml"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text_of(configured(args)), encoding="utf-8")
+        path.write_text(text_of(conf), encoding="utf-8")
     except OSError as e:
         raise ConfigError(
             f"{path} cannot be written ({e.strerror}).", hint="Name another folder with --out DIR."
         ) from None
-    return name
 
 
 def configured(args: argparse.Namespace) -> Conf:
@@ -57,7 +66,7 @@ def configured(args: argparse.Namespace) -> Conf:
     Raises:
         ConfigError: something of it cannot be used as written.
     """
-    argv = _split("--baseline", args.baseline)
+    argv = split_words("--baseline", args.baseline)
     conf = of_command(args, argv)
     if not args.add:
         raise ConfigError(
@@ -75,7 +84,7 @@ def of_command(args: argparse.Namespace, argv: Sequence[str]) -> Conf:
     if not placed and spelling not in ("file", "env"):
         argv = [*argv, OVERRIDES]
     workload: Conf = {"_target_": "bisector.workload.command.CommandWorkload"}
-    workload["command"] = [_plain(word) for word in argv]
+    workload["command"] = [unreferenced(word) for word in argv]
     if args.spelling:
         workload["spelling"] = args.spelling
     conf: Conf = {
@@ -90,7 +99,7 @@ def of_command(args: argparse.Namespace, argv: Sequence[str]) -> Conf:
 
 def derived(baseline: str, additions: Sequence[str]) -> str:
     """A name for a command: that of its script, and what tells it from others of that script."""
-    argv = _split("--baseline", baseline)
+    argv = split_words("--baseline", baseline)
     scripts = [w for w in argv if re.search(r"\.(py|sh)$", w)]
     modules = [after for word, after in pairwise(argv) if word == "-m"]
     stem = Path((scripts or modules or argv)[0]).name.removesuffix(".py").removesuffix(".sh")
@@ -121,7 +130,7 @@ def _additions(typed: Sequence[str]) -> Conf:
     additions: Conf = {}
     for text in typed:
         found = _NAMED.fullmatch(text)
-        words = _split("--add", (found[2] or "") if found else text)
+        words = split_words("--add", (found[2] or "") if found else text)
         name = found[1] if found else words[0].lstrip("-~+").partition("=")[0] if words else ""
         if not words or not name:
             raise ConfigError(
@@ -132,7 +141,7 @@ def _additions(typed: Sequence[str]) -> Conf:
             raise ConfigError(
                 f"--add names `{name}` twice.", hint="Give each addition a name of its own."
             )
-        additions[name] = {"overrides": [_plain(word) for word in words]}
+        additions[name] = {"overrides": [unreferenced(word) for word in words]}
     return additions
 
 
@@ -151,12 +160,12 @@ def _judged(args: argparse.Namespace) -> Conf:
     judge: Conf = {"metric": name, "direction": "minimize" if lower else "maximize"}
     if args.min_effect is not None:
         judge["min_effect"] = args.min_effect
-    return {"read": {"stdout": [_plain(text) for text in stdout]}, "judge": judge}
+    return {"read": {"stdout": [unreferenced(text) for text in stdout]}, "judge": judge}
 
 
 def _learning_rate(args: argparse.Namespace, argv: Sequence[str]) -> Conf | None:
     """Where the learning rate is: as told, or under one of its usual names."""
-    for key in [args.lr_key] if args.lr_key else _LR:
+    for key in [args.lr_key] if args.lr_key else LR_NAMES:
         value = number_of(argv, key)
         if value is not None and value > 0:
             return {"key": key, "value": value}
@@ -168,7 +177,12 @@ def _learning_rate(args: argparse.Namespace, argv: Sequence[str]) -> Conf | None
     return None
 
 
-def _split(flag: str, text: str) -> list[str]:
+def split_words(flag: str, text: str) -> list[str]:
+    """The words of a command line, as a shell would part them.
+
+    Raises:
+        ConfigError: it ends within quotes, or there are none.
+    """
     try:
         words = shlex.split(text)
     except ValueError as e:
@@ -182,6 +196,6 @@ def _split(flag: str, text: str) -> list[str]:
     return words
 
 
-def _plain(text: str) -> str:
+def unreferenced(text: str) -> str:
     """A text that OmegaConf is to leave as it is, though it looks like a reference."""
     return re.sub(r"(\\*)\$\{", lambda found: found[1] * 2 + "\\${", text)

@@ -16,6 +16,7 @@ from bisector.errors import BisectError, ConfigError
 
 VERBS = {
     "run": "search for the addition that breaks training, or go on with a stopped search",
+    "between": "search the differences between a configuration that works and one that does not",
     "plan": "show what would run and what it would cost; runs nothing",
     "status": "show how far a search is: belief, running trials, what is left",
     "log": "print the journal of a search",
@@ -31,6 +32,10 @@ VERBS = {
 
 WORDS = {
     "init": ("NAME", "the experiment to write"),
+    "between": (
+        "GOOD BAD",
+        "two files, conf=NAME, MLflow runs; GOOD=git:REV; settings of the search",
+    ),
     "replay": ("FILE", "a journal, as `bisect log --json` prints it"),
     "explain": ("ID", "as in R08 or R15b; or conf=NAME"),
 }
@@ -96,13 +101,13 @@ def _add(sub: argparse.ArgumentParser, verb: str) -> None:
     )
     sub.add_argument("--conf-dir", type=Path, help="folder of your configurations (default: conf)")
     sub.add_argument("--json", action="store_true", help="for machines: JSON on standard output")
-    if verb in ("run", "sweep", "plan"):
+    if verb in ("run", "between", "sweep", "plan"):
         sub.add_argument(
             "--fresh", action="store_true", help="start over; the old search is kept aside"
         )
-    if verb in ("run", "sweep"):
+    if verb in ("run", "between", "sweep"):
         sub.add_argument("--plain", action="store_true", help="plain lines, no live view")
-    if verb in ("run", "sweep", "report"):
+    if verb in ("run", "between", "sweep", "report"):
         _gate(sub)
     if verb == "report":
         sub.add_argument("--md", action="store_true", help="print it as Markdown instead")

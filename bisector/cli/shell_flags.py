@@ -7,7 +7,7 @@ BASELINE_VERBS = ("run", "plan", "init")
 """Verbs that take a whole experiment as flags."""
 
 
-_TAKES_OPTIONS = ("--add", "--baseline", "--metric", "--lr-key")
+_TAKES_OPTIONS = ("--add", "--baseline", "--command", "--metric", "--lr-key")
 """Flags whose values may look like flags: `--add --model-ema`."""
 
 
@@ -23,9 +23,23 @@ def joined(argv: Sequence[str]) -> list[str]:
 
 def add_flags(sub: argparse.ArgumentParser, verb: str) -> None:
     """The flags of a verb, if it takes any of them."""
+    if verb == "between":
+        group = sub.add_argument_group("how to train with either")
+        group.add_argument(
+            "--command",
+            metavar="'COMMAND'",
+            help="with {config} for the configuration file, or {overrides}",
+        )
+        group.add_argument("--target", metavar="MODULE:FUNCTION", help="def train(cfg, run)")
+        group.add_argument("--tracking-uri", help="where MLflow keeps the two runs")
+        group.add_argument(
+            "--dry-run", action="store_true", help="show the differences; run nothing"
+        )
+        _judging(group)
     if verb in BASELINE_VERBS:
         group = sub.add_argument_group("an experiment without a file")
-        _command(group)
+        group.add_argument("--baseline", metavar="'COMMAND'", help="the command that trains well")
+        _judging(group)
         group.add_argument(
             "--add",
             action="append",
@@ -35,8 +49,7 @@ def add_flags(sub: argparse.ArgumentParser, verb: str) -> None:
         )
 
 
-def _command(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--baseline", metavar="'COMMAND'", help="the command that trains well")
+def _judging(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--metric",
         metavar="'PATTERN'",

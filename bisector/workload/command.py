@@ -52,8 +52,14 @@ class CommandWorkload:
     folder: str = "fresh"
     """Where the command works: `fresh`, a folder for each run that shows the project's files,
     or `here`, the folder in which bisect was called."""
+    revision: str = ""
+    """The commit whose code is run, where an addition does not say another; empty: the folder as it is."""
     apart: Sequence[str] = ()
     """Files and folders of the project that each run is to have for itself, empty."""
+
+    def variants(self) -> Mapping[str, tuple[str, ...]]:
+        """None: only the user knows how a command spells them."""
+        return {}
 
     def blind(self) -> str:
         """A command is seen from outside only."""
@@ -61,6 +67,8 @@ class CommandWorkload:
 
     def prepare(self, session: Session, trial: Trial, rundir: Path) -> Job:
         """The command for one trial, its working folder and its configuration file beside it."""
+        # The command is at home elsewhere.
+        rundir = rundir.absolute()
         rundir.mkdir(parents=True, exist_ok=True)
         around, rest = parted(overrides_of(session.experiment, trial.arm))
         spelled = self._spelled(session.experiment, trial.arm, rest)
@@ -73,8 +81,9 @@ class CommandWorkload:
         if around.python:
             argv = with_python(argv, interpreter(around.python))
         self._note(argv, rundir, spelled, around)
-        code = checkout(around.revision, rundir.parents[1])
-        named = first_on_path(code) if around.revision else {}
+        revision = self.revision if around.revision is None else around.revision
+        code = checkout(revision, rundir.parents[1])
+        named = first_on_path(code) if revision else {}
         own = {name: fill(value, words) for name, value in self.env.items()}
         env = {**named, **_store(rundir), **own, **spelled.env, **around.env}
         env[ENV_RUNDIR] = str(rundir)
@@ -93,7 +102,13 @@ class CommandWorkload:
             if (around := parted(a.overrides)[0]).python or around.revision
         ]
         argv = filled(self.command, {"python": sys.executable}, ())
-        job = imports(argv, wanted, rundir)
+        job = imports(
+            argv,
+            [("workload.revision", Surroundings(revision=self.revision)), *wanted]
+            if self.revision
+            else wanted,
+            rundir,
+        )
         return job and replace(job, limits=Limits(gpus=self.limits.gpus))
 
     def _place(self, rundir: Path, code: Path) -> Path:
@@ -158,7 +173,7 @@ class CommandWorkload:
 def _store(rundir: Path) -> dict[str, str]:
     """A store of its own for a program that logs to MLflow: see `collect.mlflow_files`."""
     return {
-        "MLFLOW_TRACKING_URI": (rundir.absolute() / MLRUNS).as_uri(),
+        "MLFLOW_TRACKING_URI": (rundir / MLRUNS).as_uri(),
         "MLFLOW_ALLOW_FILE_STORE": "true",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }

@@ -23,14 +23,14 @@ def checkout(revision: str | None, home: Path) -> Path:
     """The folder in which the project's code is found.
 
     Args:
-        revision: any name that git knows for a commit; None: the working folder as it is.
+        revision: any name that git knows for a commit; none or empty: the working folder as it is.
         home: the session's folder; worktrees go into `code/` below it.
 
     Raises:
         ConfigError: this is no git repository, or it has no such revision.
     """
     here = Path.cwd()
-    if revision is None:
+    if not revision:
         return here
     commit = _commit(revision)
     tree = (home / "code" / commit[:12]).absolute()
