@@ -188,10 +188,10 @@ def _typed(kind: Any, value: Any) -> Any:
     if origin in (Union, UnionType):
         inner = next(a for a in args if a is not type(None))
         return None if value is None else _typed(inner, value)
-    if origin is tuple:
-        return tuple(_typed(args[0], v) for v in value)
-    if origin is frozenset:
-        return frozenset(value)
+    if origin in (tuple, frozenset):
+        return origin(_typed(args[0], v) for v in value)
+    if origin is Mapping:
+        return {k: _typed(args[1], v) for k, v in value.items()}
     if isinstance(kind, type) and is_dataclass(kind):
         hints = _hints(kind)
         return kind(**{k: _typed(hints[k], v) for k, v in value.items()})

@@ -113,6 +113,10 @@ class Workload(Protocol):
         """Why its parts cannot be looked at before they train; empty: they can be."""
         ...
 
+    def variants(self) -> Mapping[str, tuple[str, ...]]:
+        """By `Variant`, the overrides of the changes that this kind of code can always make."""
+        ...
+
     def preflight(self, session: Session, rundir: Path) -> Job | None:
         """A job, trained nothing, that exits 0 if every arm can start; None: nothing to try."""
         ...

@@ -13,15 +13,14 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from bisector.cli.checking import diagnostician, terms_of
-from bisector.collect.native import NativeCollector
-from bisector.collect.readers import collector as reading
+from bisector.collect.readers import collector_for
 from bisector.config.compose import Composer
 from bisector.config.parse import early_of, typed
 from bisector.errors import ConfigError
 from bisector.judge.oracle import SymptomOracle
 from bisector.model.experiment import Experiment
 from bisector.orchestrator import Parts
-from bisector.plan.looks import explain, inspect, look_closer
+from bisector.plan.looks import explain, inspect, look_closer, try_remedy
 from bisector.plan.phases import Phase, conclude, confirm, isolate, reproduce, sweep_lr
 from bisector.ports import Collector, Launcher, Limits, Planner, Reporter, Workload
 from bisector.train.preflight import nearest, reason
@@ -48,6 +47,7 @@ def search_phases(planner: Planner, blind: str) -> tuple[Phase, ...]:
         confirm,
         sweep_lr,
         partial(look_closer, blind=blind),
+        try_remedy,
         explain,
         conclude(planner),
     )
@@ -85,9 +85,7 @@ def assemble(
 def collector_of(config: Mapping[str, Any]) -> Collector:
     """Reads run directories with the metric names of a configuration, or a journal's copy of it."""
     names = {theirs: canonical for canonical, theirs in config["metrics"].items()}
-    read = config.get("read")
-    is_command = str((config.get("workload") or {}).get("_target_", "")).endswith("CommandWorkload")
-    return reading(names, read or {}) if read or is_command else NativeCollector(names)
+    return collector_for(config, names)
 
 
 def planner_of(config: Any) -> Planner:

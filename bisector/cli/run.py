@@ -1,12 +1,14 @@
 """`bisect run`: search for the culprit, or go on with a search that was stopped."""
 
 import argparse
+from dataclasses import replace
 
 from bisector.cli.assemble import planner_of, search_phases, workload_of
 from bisector.cli.given import Given
 from bisector.cli.search import Search, search
 from bisector.config.compose import Composer
 from bisector.config.parse import check_additions, parse_experiment
+from bisector.config.variants import check_variants
 
 
 def main(args: argparse.Namespace) -> int:
@@ -25,6 +27,9 @@ def asked(args: argparse.Namespace) -> Search:
     experiment = parse_experiment(composer)
     if composer.base.recipe is not None:
         check_additions(composer, experiment)
-    planner = planner_of(composer.base.planner)
-    phases = search_phases(planner, workload_of(composer).blind())
+        check_variants(composer, experiment.variants)
+    planner, workload = planner_of(composer.base.planner), workload_of(composer)
+    variants = {**workload.variants(), **experiment.variants}
+    experiment = replace(experiment, variants=variants)
+    phases = search_phases(planner, workload.blind())
     return Search(given, composer, experiment, phases, planner.rank)

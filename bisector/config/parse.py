@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from bisector.config.blame import blame, nearest
 from bisector.config.compose import Composer
 from bisector.config.schema import AdditionConf, ExperimentConf
+from bisector.config.variants import parse_variants
 from bisector.errors import ConfigError
 from bisector.model.evidence import Signal
 from bisector.model.experiment import (
@@ -60,6 +61,7 @@ def parse_experiment(composer: Composer) -> Experiment:
         find=_choice(composer, "find", Find, cfg.find),
         seed=cfg.seed,
         inspect=_inspection(composer, cfg),
+        variants=parse_variants(composer, cfg.variants),
     )
 
 
@@ -226,7 +228,9 @@ def _budget(composer: Composer, cfg: ExperimentConf) -> Budget:
     b = cfg.budget
     if not 0.5 < b.confidence < 1:
         raise _range(composer, "budget.confidence", b.confidence, "above 0.5 and below 1")
-    for key, low in {"trials": 1, "repeats": 2, "confirm": 0, "retries": 0}.items():
+    least = {"trials": 1, "repeats": 2}
+    for key in ("trials", "repeats", "confirm", "retries", "remedies", "experiments"):
+        low = least.get(key, 0)
         if getattr(b, key) < low:
             raise _range(composer, f"budget.{key}", getattr(b, key), f"at least {low}")
     return Budget(
@@ -235,6 +239,8 @@ def _budget(composer: Composer, cfg: ExperimentConf) -> Budget:
         repeats=b.repeats,
         confirm=b.confirm,
         retries=b.retries,
+        remedies=b.remedies,
+        experiments=b.experiments,
     )
 
 

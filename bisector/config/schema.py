@@ -27,6 +27,8 @@ class BudgetConf:
     repeats: int = 3
     confirm: int = 2
     retries: int = 2
+    remedies: int = 6
+    experiments: int = 24
 
 
 @dataclass
@@ -147,6 +149,8 @@ class ExperimentConf:
     optuna: OptunaConf = field(default_factory=OptunaConf)
     inspect: InspectConf = field(default_factory=InspectConf)
     checks: ChecksConf = field(default_factory=ChecksConf)
+    variants: dict[str, list[str]] = field(default_factory=dict)
+    """How this code spells the changes of `model.variant`; our loop's recipes spell them already."""
     workload: Any = None
     launcher: Any = None
     planner: Any = None

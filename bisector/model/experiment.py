@@ -1,6 +1,7 @@
 """What the user asked for: a baseline recipe and the additions laid over it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -66,6 +67,10 @@ class Budget:
     """Fresh seeds on which a convicted culprit must break, and the rest must train."""
     retries: int = 2
     """Further attempts at a run that could not be judged (a killed worker, a lost node)."""
+    remedies: int = 6
+    """Runs of a convicted set with what may mend it, so that a reason is proved; 0: none."""
+    experiments: int = 24
+    """Runs that look for the fault of a baseline that breaks by itself; 0: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +172,8 @@ class Experiment:
     find: Find = Find.ALL
     seed: int = 0
     inspect: Inspection = Inspection()
+    variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    """By `Variant`: the overrides that make that change."""
     sweep: Sweep | None = None
     """Set when the session is a plain sweep and not a search for a culprit."""
 

@@ -1,7 +1,10 @@
 """Why what was convicted does not train: findings, and how far each has been put to the proof."""
 
+from collections.abc import Iterator
+
 from bisector.model.finding import Finding, Reason, Status
 from bisector.model.session import Explained, Session
+from bisector.plan.remedies import Attempt, attempts, mend_of, standing, tried, worth_trying
 from bisector.ports import Decision
 
 ORDER = (Status.PROVED, Status.SUSPECTED, Status.REFUTED)
@@ -13,10 +16,7 @@ def explained(session: Session, additions: frozenset[str]) -> Decision | None:
     seen = session.diagnosed(additions)
     if seen is None:
         return None
-    reasons = sorted(
-        (_reason(f) for f in seen.diagnosis.findings if not f.shared),
-        key=lambda r: ORDER.index(r.status),
-    )
+    reasons = sorted(_reasons(session, additions), key=lambda r: ORDER.index(r.status))
     told = Explained(additions, tuple(reasons), seen.diagnosis.unlooked)
     said = [e for e in session.explained if e.additions == additions]
     if said and (said[-1].reasons, said[-1].unlooked) == (told.reasons, told.unlooked):
@@ -24,5 +24,33 @@ def explained(session: Session, additions: frozenset[str]) -> Decision | None:
     return Decision(record=told)
 
 
-def _reason(finding: Finding) -> Reason:
-    return Reason(finding=finding, status=Status.SUSPECTED)
+def _reasons(session: Session, additions: frozenset[str]) -> Iterator[Reason]:
+    seen = session.diagnosed(additions)
+    for finding in seen.diagnosis.findings if seen else ():
+        if not finding.shared:
+            yield reason(session, additions, finding)
+
+
+def reason(session: Session, additions: frozenset[str], finding: Finding) -> Reason:
+    """A finding, with what its remedies have shown."""
+    ways = attempts(session.experiment, additions, finding) if _may_be(finding) else ()
+    told = [(standing(session, way.arm), way) for way in ways]
+    best = min(told, key=lambda each: ORDER.index(each[0]), default=None)
+    if best is None:
+        because = "" if ways or not _may_be(finding) else "nothing here can be tried by itself"
+        return Reason(finding=finding, status=Status.SUSPECTED, because=because)
+    status, way = best
+    return Reason(
+        finding=finding,
+        status=status,
+        because=_because(session, [w for _, w in told] if status is Status.REFUTED else [way]),
+        mend=mend_of(session.experiment, way) if status is not Status.REFUTED else (),
+    )
+
+
+def _may_be(finding: Finding) -> bool:
+    return finding in worth_trying([finding])
+
+
+def _because(session: Session, ways: list[Attempt]) -> str:
+    return "; ".join(filter(None, (tried(session, way) for way in ways)))

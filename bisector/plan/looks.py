@@ -13,6 +13,7 @@ from bisector.model.verdict import Outcome
 from bisector.plan.asks import Want, missing, pending
 from bisector.plan.explain import explained
 from bisector.plan.proof import with_requirements
+from bisector.plan.remedies import remedy_wants
 from bisector.ports import Decision, Look
 
 BASELINE: frozenset[str] = frozenset()
@@ -59,6 +60,24 @@ def convicted(session: Session) -> tuple[frozenset[str], ...]:
         return (session.experiment.full,)
     culprits = accused.suspect.culprits[:CLOSELY]
     return tuple(with_requirements(session.experiment, culprit) for culprit in culprits)
+
+
+def try_remedy(session: Session, slots: int) -> Decision | None:
+    """Each convicted set with what may mend it, the likeliest first, as far as the budget goes."""
+    if session.accusation is None:
+        return None
+    wants = [want for arm in convicted(session) for want in remedy_wants(session, arm)]
+    return afford(session, slots, wants, session.experiment.budget.remedies)
+
+
+def afford(session: Session, slots: int, wants: Sequence[Want], most: int) -> Decision | None:
+    """What is missing of the wants, within the search's budget and their purpose's own."""
+    trials = missing(session, wants)
+    spent = sum(e.trial.purpose is w.purpose for e in session.started for w in wants[:1])
+    left = min(most - spent, session.experiment.budget.trials - session.spent)
+    if trials and left > 0:
+        return Decision(ask=trials[: min(slots, left)])
+    return Decision() if pending(session, wants) else None
 
 
 def explain(session: Session, slots: int) -> Decision | None:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from bisector import rundir
 from bisector.model.experiment import Experiment, Find
+from bisector.model.finding import Status
 from bisector.model.session import Ruling
 from bisector.model.trial import Arm
 from bisector.report.reading import Reading
+from bisector.report.why import whys
 from bisector.report.wording import clean, label, name, names, scale
 
 
@@ -56,7 +58,8 @@ def overrides(experiment: Experiment, on: Iterable[str], more: Sequence[str] = (
 
 def _blame(read: Reading, places: Places) -> tuple[Step, ...]:
     look = _look(read, read.end.culprits, places)
-    return (*_leave_out(read), *_trains_elsewhere(read), *look, *_others(read, places))
+    mend = (*_leave_out(read), *_mended(read), *_trains_elsewhere(read))
+    return (*mend, *look, *_others(read, places))
 
 
 def _retune(read: Reading, places: Places) -> tuple[Step, ...]:
@@ -71,7 +74,7 @@ def _fewer(read: Reading, places: Places) -> tuple[Step, ...]:
 
 def _mend_baseline(read: Reading, places: Places) -> tuple[Step, ...]:
     mend = Step("Mend the baseline first: nothing can be judged against it.")
-    return (mend, *_look(read, (frozenset(),), places))
+    return (*_mended(read), mend, *_look(read, (frozenset(),), places))
 
 
 def _steady(read: Reading, places: Places) -> tuple[Step, ...]:
@@ -135,6 +138,23 @@ def _leave_out(read: Reading) -> tuple[Step, ...]:
     best = max(safe, key=lambda r: (len(r.arm.additions), r.healthy))
     paste = overrides(read.experiment, best.arm.additions)
     return (Step(f"Leave out {drop}; {best.subject} trains:", paste),)
+
+
+def _mended(read: Reading) -> tuple[Step, ...]:
+    """Keep what was convicted, with the change that was seen to mend it."""
+    experiment = read.experiment
+    found = []
+    for told in whys(read.session):
+        proved = next((r for r in told.reasons if r.status is Status.PROVED and r.mend), None)
+        if proved:
+            paste = overrides(experiment, told.additions, proved.mend)
+            keep = (
+                f"Or keep {names(frozenset(told.additions))}, mended"
+                if told.additions
+                else "Mend it"
+            )
+            found.append(Step(f"{keep}: {proved.finding.remedy.text}", paste))
+    return tuple(found)
 
 
 def _trains_elsewhere(read: Reading) -> tuple[Step, ...]:

@@ -32,6 +32,7 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "dormant": "what else breaks training, and does not show: `culprit`, `rescuers`, `probability`",
         "effect": "of the accused, else of everything on, in units of the metric: `harm`, `low`, `high`, "
         "`confidence`, `worth`, ...; or null",
+        "why": "why the convicted does not train: `additions`, `reasons` (`finding`, `status`, `because`, `mend`), `unlooked`",
         "arms": "the evidence: `arm`, `name`, `trials`, `seeds`, counts of outcomes, `score`, `harm`",
         "lr": "the learning-rate sweep, in the form of `arms`",
         "lr_effects": "what it says of each culprit: `effect`, `trains_at`, `tried`",
@@ -57,14 +58,16 @@ def plain(value: object) -> object:
     """`value` as JSON: sets sorted, numbers that JSON cannot hold as null."""
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+    told = value
     match value:
         case Enum():
-            return value.value
+            told = value.value
         case frozenset():
-            return sorted(str(v) for v in value)
-        case tuple():
-            return [plain(v) for v in value]
-        case float():
-            return value if isfinite(value) else None
-        case _:
-            return value
+            told = sorted(str(v) for v in value)
+        case tuple() | list():
+            told = [plain(v) for v in value]
+        case Mapping():
+            told = {str(k): plain(v) for k, v in value.items()}
+        case float() if not isfinite(value):
+            told = None
+    return told

@@ -8,6 +8,8 @@ from bisector.model.trial import Arm, Purpose
 from bisector.report.arms import said
 from bisector.report.beliefs import CLEARED, leading, stands_out
 from bisector.report.reading import Reading
+from bisector.report.why import sentences as why_sentences
+from bisector.report.why import whys
 from bisector.report.wording import (
     capital,
     clean,
@@ -39,6 +41,7 @@ def reasons(read: Reading) -> tuple[str, ...]:
     if end is not None:
         told += _size(read) + [_lr_sentence(v) for v in end.lr] + [dormant(d) for d in end.dormant]
         told += [_because(end)] if end.because else []
+        told += why_sentences(whys(read.session))
     return tuple(dict.fromkeys(told))
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from bisector.model.finding import Reason
 from bisector.report.arms import ArmRow
 from bisector.report.beliefs import leading
 from bisector.report.summary import Summary
@@ -17,6 +18,7 @@ def markdown(summary: Summary) -> str:
         f"## {_prose(summary.sentence)}",
         _bullets(_prose(r) for r in summary.reasons),
         _todo(summary),
+        _why(summary),
         _evidence("Evidence", summary.arms, summary),
         _evidence("Learning rate", summary.lr, summary),
         _belief(summary),
@@ -68,6 +70,29 @@ def _block(paste: str) -> str:
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _why(summary: Summary) -> str:
+    """Every reason that a check or an experiment gave, with how far it is proved."""
+    head = ["reason", "status", "what was seen", "what was tried"]
+    tables = [
+        f"### Why {_prose(told.subject)} does not train\n\n"
+        + _table(head, [_reason(r) for r in told.reasons])
+        for told in summary.why
+        if told.reasons
+    ]
+    return "\n\n".join(tables)
+
+
+def _reason(reason: Reason) -> list[str]:
+    found = reason.finding
+    mend = f" ({code(' '.join(reason.mend))})" if reason.mend else ""
+    return [
+        f"{found.check} {escaped(found.title)}",
+        reason.status,
+        escaped(found.summary),
+        escaped(reason.because) + mend,
+    ]
 
 
 def _evidence(title: str, rows: Sequence[ArmRow], summary: Summary) -> str:

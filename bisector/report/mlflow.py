@@ -50,6 +50,7 @@ from bisector.report.mlflow_store import (
     open_store,
     runs_tagged,
 )
+from bisector.report.why import reason_in_brief
 
 KEY, SESSION, PARENT = "bisect.key", "bisect.session", "mlflow.parentRunId"
 REPORTS = ("report.html", "report.md")
@@ -198,7 +199,7 @@ class MlflowView:
             told = params(experiment, seen.trial, config)
             run.describe(to.client, mark.run_id, told, data_of(config))
             mark.described = True
-        for _ in run.follow(to.client, mark, folder / rundir.METRICS, seen.start):
+        for _ in run.follow(to.client, mark, rundir.metrics_of(folder), seen.start):
             self._keep(to)
             behind = True
         if seen.judged:
@@ -227,6 +228,7 @@ class MlflowView:
             "verdict": end.ruling.value if end else "searching",
             "culprit": culprits(session) or ("none" if end else "none yet"),
             "confidence": f"{end.confidence:.3f}" if end else "none yet",
+            "reason": reason_in_brief(session) or ("none" if end else "none yet"),
             "runs": str(len(session.judged)),
             "mlflow.runName": parent_name(session),
             "mlflow.note.content": note(session),

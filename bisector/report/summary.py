@@ -16,6 +16,7 @@ from bisector.report.cost import Cost, cost
 from bisector.report.failures import Failure, Unjudged, followed, other_failures, unjudged
 from bisector.report.findings import reasons, sentence
 from bisector.report.reading import read
+from bisector.report.why import Why, whys
 from bisector.report.wording import clean
 
 _BETTER = {Direction.MAXIMIZE: "higher", Direction.MINIMIZE: "lower"}
@@ -51,6 +52,8 @@ class Summary:
     """What else breaks training, and is rescued by another addition while everything is on."""
     effect: Effect | None
     """How much worse the accused, else everything on, is than the baseline."""
+    why: tuple[Why, ...]
+    """Why what was convicted does not train, as far as that was looked for."""
     arms: tuple[ArmRow, ...]
     """The evidence."""
     lr: tuple[ArmRow, ...]
@@ -107,6 +110,7 @@ def summarise(
         dormant=end.dormant if end else (),
         effect=end.effect if end else None,
         lr_effects=end.lr if end else (),
+        why=whys(session),
         arms=reading.rows,
         lr=sweep_rows(session, reading.rows),
         cost=cost(session),

@@ -3,14 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bisector.model.finding import Diagnosis, Reason, Severity, Status
+from bisector.model.finding import Diagnosis, Reason, Status
 from bisector.model.session import Explained, Session
 from bisector.model.trial import Arm
 from bisector.report.arms import arm_subject
 from bisector.report.wording import capital, clean, count
-
-SHOWN = 3
-"""Reasons of one arm that a summary in sentences names; the tables have all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +31,31 @@ def whys(session: Session) -> tuple[Why, ...]:
 
 
 def sentences(told: Sequence[Why]) -> list[str]:
-    """The reasons that still stand, the best proved first, one sentence each."""
-    return [
-        sentence(why.subject, reason)
-        for why in told
-        for reason in [r for r in why.reasons if r.status is not Status.REFUTED][:SHOWN]
-        if reason.finding.severity is not Severity.NOTE or reason.status is Status.PROVED
-    ]
+    """For each arm the reason that stands first, and then the others in brief."""
+    said = []
+    for why in told:
+        standing = [r for r in why.reasons if r.status is not Status.REFUTED]
+        first, rest = standing[:1], standing[1:]
+        said += [sentence(why.subject, reason) for reason in first]
+        if rest:
+            also = ", ".join(_brief(r) for r in rest)
+            said.append(f"Also seen of {why.subject}: {also}.")
+    return said
 
 
 def sentence(subject: str, reason: Reason) -> str:
     """One reason as a sentence that says how sure it is."""
     found = reason.finding
     said = clean(found.summary).rstrip(".")
-    tried = f" ({clean(reason.because)})" if reason.because else ""
-    return f"Why {subject}: {found.check} {clean(found.title)}, {reason.status}{tried}. {capital(said)}."
+    tried = f": {clean(reason.because)}" if reason.because else ""
+    why = f"{found.check} {clean(found.title)}"
+    return f"Why {subject} fails: {why} ({reason.status}{tried}). {capital(said)}."
+
+
+def reason_in_brief(session: Session) -> str:
+    """The likeliest reasons of all that was explained: `R07a samples in stored order (proved)`."""
+    firsts = [why.reasons[0] for why in whys(session) if why.reasons]
+    return "; ".join(map(_brief, firsts))
 
 
 def first_reason(reasons: Sequence[Reason]) -> str:
@@ -57,7 +64,11 @@ def first_reason(reasons: Sequence[Reason]) -> str:
         return "no check says"
     first, *rest = reasons
     more = f", and {count(len(rest), 'other')}" if rest else ""
-    return f"{first.finding.check} {clean(first.finding.title)} ({first.status}){more}"
+    return f"{_brief(first)}{more}"
+
+
+def _brief(reason: Reason) -> str:
+    return f"{reason.finding.check} {clean(reason.finding.title)} ({reason.status})"
 
 
 def diagnosed(diagnosis: Diagnosis) -> str:

@@ -20,13 +20,19 @@ from bisector.train.run import Run
 from bisector.train.seeding import global_state, restore_global_state
 from bisector.train.settings import Precision
 
+LOSS = "loss"
+"""What a metric calls the loss that keeps its meaning whatever is trained with."""
+
 
 def train(cfg: DictConfig, run: Run) -> None:
     """Train a recipe, from its checkpoint if the run directory holds one."""
     training = Training(build(cfg, run), run)
     training.restore()
     run.watch(training.parts.model, training.parts.optimizer, loss=training.parts.loss)
-    training.go_on()
+    if training.parts.settings.alter.tiny is None:
+        training.go_on()
+    else:
+        training.learn_by_heart()
 
 
 class Training:
@@ -68,6 +74,15 @@ class Training:
                 self.run.failed()
             if told or (settings.stop_on_nonfinite and not sound):
                 return
+
+    def learn_by_heart(self) -> None:
+        """Train on the tiny set, and record which share of its loss is left at the end."""
+        before = self.evaluate()
+        self.go_on()
+        after = self.evaluate() if self.step else before
+        name = LOSS if LOSS in before else next(iter(before))
+        shown = samples_in(self.parts.data.train)
+        self.run.facts(tiny_set=shown, tiny_set_kept=after[name] / (before[name] or math.inf))
 
     def due(self, every: int) -> bool:
         """Whether something done every so many steps, and after the last, is to be done now."""
@@ -130,7 +145,7 @@ class Training:
         return math.isfinite(loss)
 
     @torch.no_grad()
-    def evaluate(self) -> None:
+    def evaluate(self) -> dict[str, float]:
         """Log the metrics on the validation set, with the averaged weights if there are any."""
         parts = self.parts
         model = parts.model if parts.ema is None else parts.ema.model
@@ -145,7 +160,9 @@ class Training:
                 totals[name] += mean * len(x)
             samples += len(x)
         parts.model.train()
-        self.run.log(self.step, **{f"val_{name}": t / samples for name, t in totals.items()})
+        means = {name: float(total / samples) for name, total in totals.items()}
+        self.run.log(self.step, **{f"val_{name}": mean for name, mean in means.items()})
+        return means
 
     def save(self) -> None:
         """Write a checkpoint from which the training goes on as if it had never stopped."""

@@ -15,8 +15,10 @@ from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.checkpoint import checkpoint
 from torch.utils.data import Dataset
 
+from bisector.train.alter import alter_layers, altered_length, altered_optimizer, altered_splits
 from bisector.train.batches import Batch, Shuffled
 from bisector.train.ema import Ema
+from bisector.train.reference import reference_for
 from bisector.train.run import Run
 from bisector.train.seeding import derive, generator
 from bisector.train.settings import Precision, TrainerSettings, trainer_settings
@@ -63,21 +65,22 @@ class Parts:
 def build(cfg: DictConfig, run: Run) -> Parts:
     """Make the parts of a recipe; equal seeds give equal initial weights and data order."""
     settings = trainer_settings(cfg.trainer)
-    data: Splits = make(cfg.data.source)
-    order = Shuffled(
-        len(data.train),  # type: ignore[arg-type]
-        settings.batch_size,
-        run.seed,
-        shuffle=settings.shuffle,
-    )
+    alter = settings.alter
+    source: Splits = make(cfg.data.source)
+    settings = altered_length(settings, shuffled(source.train, settings, run.seed).per_epoch)
+    data = altered_splits(alter, source.train, source.val, run.seed)
+    order = shuffled(data.train, settings, run.seed)
     planned = settings.planned(order.per_epoch)
     torch.manual_seed(derive(run.seed, "init"))
-    model = make(cfg.model).to(run.device)
-    loss = make(cfg.loss).to(run.device)
+    model: nn.Module = make(cfg.model).to(run.device)
+    loss: nn.Module = make(cfg.loss).to(run.device)
+    if alter.reference:
+        model = reference_for(model, data.train).to(run.device)
+    alter_layers(alter, (model, loss))
     recompute(model, settings.recompute)
     # From here on the global stream belongs to dropout and its like.
     torch.manual_seed(derive(run.seed, "dropout"))
-    optimizer = make(cfg.optimizer, _partial_=True)([*model.parameters(), *loss.parameters()])
+    optimizer = altered_optimizer(alter, make(cfg.optimizer, _partial_=True), (model, loss))
     return Parts(
         settings=settings,
         data=data,
@@ -85,6 +88,7 @@ def build(cfg: DictConfig, run: Run) -> Parts:
         augments={
             name: (make(node), generator(run.seed, "augment", name))
             for name, node in (cfg.data.get("augment") or {}).items()
+            if alter.augment
         },
         model=model,
         loss=loss,
@@ -95,6 +99,12 @@ def build(cfg: DictConfig, run: Run) -> Parts:
         ema=make_ema(settings, model),
         planned=planned,
     )
+
+
+def shuffled(dataset: Dataset[Any], settings: TrainerSettings, seed: int) -> Shuffled:
+    """The order in which a data set is trained on."""
+    samples = len(dataset)  # type: ignore[arg-type]
+    return Shuffled(samples, settings.batch_size, seed, shuffle=settings.shuffle)
 
 
 def make(node: DictConfig, **extra: object) -> Any:

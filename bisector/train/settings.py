@@ -22,6 +22,55 @@ class EmaSettings:
     buffers: bool = True
 
 
+class Standard(Enum):
+    """Optimizers that train most things."""
+
+    adamw = "adamw"
+    """AdamW at a learning rate of 0.001."""
+    sgd = "sgd"
+    """SGD at 0.01 with a momentum of 0.9."""
+
+
+@dataclass
+class AlterSettings:
+    """Changes that are made to find a fault, one at a time; as they stand, they change nothing.
+
+    `bisector.model.variant` says what each is for. The number of updates stays that of the
+    unaltered recipe, unless it is what is altered.
+    """
+
+    standardise: bool = False
+    """Inputs with mean 0 and deviation 1 over the training split, per feature or channel."""
+    initialise: bool = False
+    """Every layer as `reset_parameters` leaves it."""
+    unfreeze: bool = False
+    """Every parameter is trained."""
+    balance: bool = False
+    """Every class as often as any other, by repeating samples."""
+    augment: bool = True
+    """False: none of the recipe's augmentations."""
+    regularise: float = 1.0
+    """Multiplies weight decay, dropout and label smoothing."""
+    batch: float = 1.0
+    """Multiplies the batch size; as many samples are seen."""
+    time: float = 1.0
+    """Multiplies the number of updates."""
+    optimizer: Standard | None = None
+    """In place of the recipe's."""
+    reference: bool = False
+    """A small standard model for this kind of data, in place of the recipe's."""
+    classes: int | None = None
+    """Only the samples of so many classes, the smallest class numbers."""
+    noise: bool = False
+    """Random inputs of the same shape, the same ones in every epoch."""
+    permute: bool = False
+    """Every input with another one's target."""
+    tiny: float | None = None
+    """Only so many training samples (below 1: that share), which are evaluated on as well."""
+    share: float | None = None
+    """Only this share of the training samples, evaluated as ever."""
+
+
 @dataclass
 class TrainerSettings:
     """How long and how to train. A step is one update of the weights."""
@@ -52,6 +101,7 @@ class TrainerSettings:
     """End the training once the logged loss is NaN or infinite."""
     workers: int = 0
     """Processes that load data; 0: the training's own."""
+    alter: AlterSettings = field(default_factory=AlterSettings)
 
     def planned(self, steps_per_epoch: int) -> int:
         """Steps of the whole training."""

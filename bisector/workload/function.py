@@ -45,6 +45,10 @@ class FunctionWorkload:
             return ""
         return f"{module} does not call run.watch, which shows its parts; a recipe shows them by itself"
 
+    def variants(self) -> Mapping[str, tuple[str, ...]]:
+        """None: only the user knows how a function spells them."""
+        return {}
+
     def prepare(self, session: Session, trial: Trial, rundir: Path) -> Job:
         """The worker's command for one trial, with its resolved configuration beside it."""
         if not trial.arm.trained:

@@ -1,7 +1,42 @@
 """A recipe of Hydra `_target_`s, trained by our own loop: a function workload we supply."""
 
+from collections.abc import Mapping
+
+from bisector.model.variant import Variant
 from bisector.ports import Limits
 from bisector.workload.function import FunctionWorkload, Resolve
+
+_ALTER = "++recipe.trainer.alter."
+
+VARIANTS: Mapping[str, tuple[str, ...]] = {
+    Variant.SHUFFLE: ("++recipe.trainer.shuffle=true",),
+    Variant.CLIP_GRADIENTS: ("++recipe.trainer.clip_norm=1.0",),
+    Variant.FULL_PRECISION: ("++recipe.trainer.precision=fp32",),
+    Variant.STANDARDISE: (f"{_ALTER}standardise=true",),
+    Variant.INITIALISE: (f"{_ALTER}initialise=true",),
+    Variant.UNFREEZE: (f"{_ALTER}unfreeze=true",),
+    Variant.BALANCE: (f"{_ALTER}balance=true",),
+    Variant.NO_AUGMENTATION: (f"{_ALTER}augment=false",),
+    Variant.LESS_REGULARISATION: (f"{_ALTER}regularise=0.1",),
+    Variant.NO_REGULARISATION: (f"{_ALTER}regularise=0",),
+    Variant.STRIPPED: (
+        f"{_ALTER}augment=false",
+        f"{_ALTER}regularise=0",
+        "++recipe.trainer.ema.decay=null",
+        "++recipe.trainer.clip_norm=null",
+    ),
+    Variant.SMALLER_BATCH: (f"{_ALTER}batch=0.25",),
+    Variant.ADAMW: (f"{_ALTER}optimizer=adamw",),
+    Variant.SGD: (f"{_ALTER}optimizer=sgd",),
+    Variant.LONGER: (f"{_ALTER}time=2",),
+    Variant.REFERENCE_MODEL: (f"{_ALTER}reference=true",),
+    Variant.TWO_CLASSES: (f"{_ALTER}classes=2",),
+    Variant.RANDOM_INPUT: (f"{_ALTER}noise=true",),
+    Variant.PERMUTED_LABELS: (f"{_ALTER}permute=true",),
+    Variant.TINY_SET: (f"{_ALTER}tiny={{n}}",),
+    Variant.SHARE: (f"{_ALTER}share={{n}}",),
+}
+"""How our loop spells the changes that need no knowledge of the recipe; see `train.settings`."""
 
 
 class RecipeWorkload(FunctionWorkload):
@@ -13,3 +48,7 @@ class RecipeWorkload(FunctionWorkload):
     def blind(self) -> str:
         """Never: our loop builds all parts from the recipe."""
         return ""
+
+    def variants(self) -> Mapping[str, tuple[str, ...]]:
+        """What our loop can change of any recipe."""
+        return VARIANTS

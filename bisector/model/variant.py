@@ -1,0 +1,103 @@
+"""Changes that the tool may try on a training by itself, to prove a suspicion or to find a mend.
+
+A name says what is changed; how a recipe spells it stands in the experiment (`variants`), or comes
+with the workload: our loop knows its own. Each is an arm with tweaks, trained like any other.
+"""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+
+
+class Variant(StrEnum):
+    """What may be changed, and nothing else with it."""
+
+    # Mends: what they change may stay.
+    SHUFFLE = "shuffle"
+    CLIP_GRADIENTS = "clip-gradients"
+    FULL_PRECISION = "full-precision"
+    STANDARDISE = "standardise"
+    INITIALISE = "initialise"
+    UNFREEZE = "unfreeze"
+    BALANCE = "balance"
+    STANDARD_LOSS = "standard-loss"
+    NO_AUGMENTATION = "no-augmentation"
+    LESS_REGULARISATION = "less-regularisation"
+    NO_REGULARISATION = "no-regularisation"
+    STRIPPED = "stripped"
+    SMALLER_BATCH = "smaller-batch"
+    ADAMW = "adamw"
+    SGD = "sgd"
+    LONGER = "longer"
+    WIDER = "wider"
+    LOWER_LR = "lower-lr"
+    HIGHER_LR = "higher-lr"
+    # Comparisons: they tell where the fault is.
+    REFERENCE_MODEL = "reference-model"
+    TWO_CLASSES = "two-classes"
+    RANDOM_INPUT = "random-input"
+    PERMUTED_LABELS = "permuted-labels"
+    TINY_SET = "tiny-set"
+    """With `{n}` in its overrides: so many samples, or below 1 that share of them."""
+    SHARE = "share"
+    """With `{n}`: that share of the training samples, evaluated as ever."""
+
+
+MEANS: Mapping[Variant, str] = {
+    Variant.SHUFFLE: "shuffle the training set anew for every epoch",
+    Variant.CLIP_GRADIENTS: "clip the gradient's norm",
+    Variant.FULL_PRECISION: "compute in single precision",
+    Variant.STANDARDISE: "standardise the inputs by the training split's statistics",
+    Variant.INITIALISE: "initialise all layers as torch does by default",
+    Variant.UNFREEZE: "train all parameters",
+    Variant.BALANCE: "draw the classes evenly",
+    Variant.STANDARD_LOSS: "put the standard loss in its place",
+    Variant.NO_AUGMENTATION: "leave the augmentation out",
+    Variant.LESS_REGULARISATION: "regularise a tenth as much",
+    Variant.NO_REGULARISATION: "leave the regularisation out",
+    Variant.STRIPPED: "leave augmentation, regularisation, averaging and clipping out",
+    Variant.SMALLER_BATCH: "take batches of a quarter the size",
+    Variant.ADAMW: "use AdamW",
+    Variant.SGD: "use SGD with momentum",
+    Variant.LONGER: "train twice as long",
+    Variant.WIDER: "make the network twice as wide",
+    Variant.LOWER_LR: "take a tenth of the learning rate",
+    Variant.HIGHER_LR: "take ten times the learning rate",
+    Variant.REFERENCE_MODEL: "put a small standard model in its place",
+    Variant.TWO_CLASSES: "keep two classes only",
+    Variant.RANDOM_INPUT: "put noise in place of the inputs",
+    Variant.PERMUTED_LABELS: "permute the targets",
+    Variant.TINY_SET: "train on a few samples only",
+    Variant.SHARE: "train on a share of the samples",
+}
+"""What is done, as an order to the reader."""
+
+PROVES: Mapping[str, tuple[Variant, ...]] = {
+    "R07": (Variant.SHUFFLE,),
+    "R08": (Variant.BALANCE,),
+    "R10": (Variant.SHUFFLE,),
+    "R11": (Variant.SMALLER_BATCH,),
+    "R12": (Variant.STANDARDISE,),
+    "R13": (Variant.NO_AUGMENTATION,),
+    "R14": (Variant.STANDARDISE,),
+    "R17": (Variant.INITIALISE,),
+    "R18": (Variant.STANDARD_LOSS,),
+    "R19": (Variant.STANDARD_LOSS,),
+    "R23": (Variant.UNFREEZE,),
+    "R24": (Variant.WIDER,),
+    "R28": (Variant.INITIALISE,),
+    "R30": (Variant.LESS_REGULARISATION, Variant.NO_REGULARISATION),
+    "R31": (Variant.LONGER,),
+    "R34": (Variant.ADAMW, Variant.SGD),
+    "R35": (Variant.CLIP_GRADIENTS, Variant.LOWER_LR),
+    "R36": (Variant.LOWER_LR, Variant.HIGHER_LR),
+    "R37": (Variant.CLIP_GRADIENTS, Variant.LOWER_LR, Variant.FULL_PRECISION),
+}
+"""THE table: by reason, the changes of which each proves it if the training then works.
+
+The likeliest is first. A check whose remedy names its own variants goes before it.
+"""
+
+
+def spelled(overrides: Sequence[str], n: float | None = None) -> tuple[str, ...]:
+    """The overrides with `{n}` filled in, where there is one."""
+    return tuple(o if n is None else o.replace("{n}", f"{n:g}") for o in overrides)
