@@ -1,0 +1,315 @@
+"""Kills searches in every way, starts them again, and compares them with undisturbed ones.
+
+Small real searches of four truths; at N random moments the orchestrator is killed
+(SIGKILL, SIGTERM, SIGINT), or a worker, or the wrapper that looks after it, or the
+journal's disk fails between a write and its arrival. Then the same command again. Asked of
+every search: the verdict of an undisturbed one; with one slot also the same judgements in
+the same order, to the last digit; every trial launched is judged once; no arm is trained
+to its end twice on one seed, but where a kill destroyed the first or the word of its launch;
+no process is left.
+
+    python scripts/torture.py 200         so many kills; exit code 1 if there is a difference
+    python scripts/torture.py --quick     20 kills, under 8 minutes on 2 cores
+    python scripts/torture.py --json      one object a search, and one for all
+    python scripts/torture.py 50 --seed 7 other moments
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import psutil
+from torture_lab import BROKEN
+
+HERE = Path(__file__).parent
+LIMIT = 240.0
+"""Seconds in which a search must end that nobody disturbs any more."""
+CONF = """\
+defaults: [bisect_schema, launcher: local, planner: adaptive, _self_]
+metrics: {{loss: loss, score: acc}}
+judge: {{min_effect: 0.05, patience: .inf}}
+budget: {{confidence: 0.95, repeats: 2, confirm: 1, retries: 50}}
+workload:
+  _target_: bisector.workload.command.CommandWorkload
+  command: ["{{python}}", "{lab}", {truth}, "{{seed}}", "{lines}", "{{overrides}}"]
+launcher: {{slots: {slots}, gpus: none, warm: false, threads: 1}}
+mlflow: {{enabled: false}}
+additions:
+  a: {{overrides: [a]}}
+  b: {{overrides: [b]}}
+  c: {{overrides: [c]}}
+  d: {{overrides: [d]}}
+"""
+KINDS = ("kill", "kill", "stop", "interrupt", "worker", "wrapper", "lost", "lost", "full")
+"""What is done to a search; the first two and `lost` end it as the loss of the machine does."""
+
+ENDS = (0, 3, 130, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT)
+"""Exit codes that may be: with the last two a search ends that had hardly begun to start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One search that was disturbed."""
+
+    truth: str
+    slots: int
+    kills: dict[str, int]
+    trials: int
+    seconds: float
+    differences: list[str] = field(default_factory=list)
+
+
+class Search:
+    """A search in a folder of its own."""
+
+    def __init__(self, folder: Path, truth: str, slots: int) -> None:
+        self.folder, self.truth, self.slots = folder, truth, slots
+        self.lines = folder / "lines"
+        conf = folder / "conf" / "x.yaml"
+        conf.parent.mkdir(parents=True)
+        lab = HERE / "torture_lab.py"
+        conf.write_text(CONF.format(lab=lab, truth=truth, lines=self.lines, slots=slots))
+
+    def start(self, *layer: str) -> subprocess.Popen[bytes]:
+        """`bisect run`, upon a failing disk if there is a `layer`."""
+        module = [str(HERE / "torture_layer.py"), *layer] if layer else ["-m", "bisector"]
+        with (self.folder / "said").open("ab") as said:
+            return subprocess.Popen(
+                [sys.executable, *module, "run", "conf=x", "--plain"],
+                cwd=self.folder,
+                stdout=said,
+                stderr=said,
+                stdin=subprocess.DEVNULL,
+                process_group=0,
+            )
+
+    def events(self, kind: str = "") -> list[dict[str, Any]]:
+        """The journal's whole lines."""
+        journal = self.folder / "out" / "x" / "journal.jsonl"
+        text = journal.read_text(encoding="utf-8") if journal.exists() else ""
+        found = [json.loads(line) for line in text.rpartition("\n")[0].splitlines()]
+        return [e for e in found if not kind or e["event"] == kind]
+
+    @property
+    def concluded(self) -> bool:
+        """Whether a verdict stands."""
+        return bool(self.events("Concluded"))
+
+    def workers(self) -> list[psutil.Process]:
+        """The trainings that run."""
+        return [p for p in self.processes() if "torture_lab.py" in " ".join(p.cmdline())]
+
+    def processes(self) -> list[psutil.Process]:
+        """All that work for this search."""
+        return [p for p in psutil.process_iter() if self._is_ours(p)]
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return False
+            said = [process.cwd(), *process.cmdline()]
+        except psutil.Error:
+            return False
+        return any(word.startswith(str(self.folder)) for word in said)
+
+    def verdict(self) -> tuple[str, list[list[str]]]:
+        """The ruling and the culprits."""
+        last = self.events("Concluded")[-1]
+        return last["ruling"], last["culprits"]
+
+    def judgements(self) -> list[tuple[object, ...]]:
+        """What was judged, in order, without what could not be."""
+        return [
+            (e["trial"]["arm"]["additions"], e["trial"]["seed"], v["outcome"], v["score"])
+            for e in self.events("Judged")
+            if (v := e["verdict"])["outcome"] != "unresolved"
+        ]
+
+
+@cache
+def undisturbed(folder: Path, truth: str, slots: int) -> Search:
+    """A search of a truth that nobody disturbs."""
+    search = Search(folder / f"{truth}-{slots}", truth, slots)
+    process = search.start()
+    if process.wait(LIMIT) != 0:
+        raise SystemExit((search.folder / "said").read_text())
+    return search
+
+
+def disturb(search: Search, kills: int, rng: random.Random) -> Counter[str]:
+    """Do harm to a search, at most so many times, until it ends all the same; what was done."""
+    done: Counter[str] = Counter()
+    while not search.concluded:
+        kind = rng.choice(KINDS) if done.total() < kills else ""
+        if kind in ("lost", "full"):
+            process = search.start(kind, str(rng.randint(1, 12)), str(rng.random()))
+            code = process.wait(LIMIT)
+            done[kind] += code != 0
+        else:
+            process = search.start()
+            done[kind] += bool(kind) and _strike(search, process, kind, rng)
+            code = process.wait(LIMIT)
+        if code not in ENDS:
+            raise SystemExit(f"exit code {code}: {(search.folder / 'said').read_text()[-3000:]}")
+    return +done
+
+
+def _strike(
+    search: Search, process: subprocess.Popen[bytes], kind: str, rng: random.Random
+) -> bool:
+    """Kill at a random moment; False if there was nothing left to kill."""
+    if rng.random() < 0.8:  # Else during the start itself.
+        began = len(search.events())
+        _until(lambda: len(search.events()) > began or process.poll() is not None)
+    time.sleep(rng.uniform(0.0, 1.5))
+    match kind:
+        case "kill" | "stop" | "interrupt":
+            number = {"kill": signal.SIGKILL, "stop": signal.SIGTERM}.get(kind, signal.SIGINT)
+            alive = process.poll() is None
+            process.send_signal(number)
+            return alive
+        case _:
+            return _kill_worker(search, process, wrapper=kind == "wrapper")
+
+
+def _kill_worker(search: Search, process: subprocess.Popen[bytes], *, wrapper: bool) -> bool:
+    deadline = time.monotonic() + 5.0
+    while process.poll() is None and time.monotonic() < deadline:
+        # Before that there are jobs that are no trials, which the start itself waits for.
+        for worker in search.workers() if search.events("Launched") else []:
+            try:
+                victim = worker.parent() if wrapper else worker
+                if victim is not None and victim.pid not in (1, os.getpid(), process.pid):
+                    victim.kill()
+                    return True
+            except psutil.NoSuchProcess:
+                continue
+    return False
+
+
+def _until(done: Any) -> None:
+    deadline = time.monotonic() + LIMIT
+    while not done():
+        if time.monotonic() > deadline:
+            raise SystemExit("a search that was not disturbed stands still")
+        time.sleep(0.01)
+
+
+def differences(search: Search, true: Search) -> list[str]:
+    """In what a search that was disturbed differs from one that was not; empty: in nothing."""
+    found = []
+    if search.verdict() != true.verdict():
+        found.append(f"verdict {search.verdict()} and not {true.verdict()}")
+    if search.slots == 1 and search.judgements() != true.judgements():
+        found.append(f"judgements {search.judgements()} and not {true.judgements()}")
+    launched = [e["trial"]["number"] for e in search.events("Launched")]
+    judged = Counter(e["trial"]["number"] for e in search.events("Judged"))
+    if launched != list(range(len(launched))):
+        found.append(f"launched {launched}")
+    if lost := sorted(set(launched) - set(judged)):
+        found.append(f"trials lost: {lost}")
+    if twice := [n for n, count in judged.items() if count > 1]:
+        found.append(f"trials judged twice: {twice}")
+    seats = Counter(str(j[:2]) for j in search.judgements())
+    if twice_judged := [seat for seat, count in seats.items() if count > 1]:
+        found.append(f"judged twice: {twice_judged}")
+    return found + _trained_twice(search) + _left(search)
+
+
+def _trained_twice(search: Search) -> list[str]:
+    """Trainings that came to their end more than once, though the first of them was judged.
+
+    A run that its orchestrator did not live to record is cleared away by the next one, and its
+    number given out again: of one number, only the last training counts.
+    """
+    unresolved = {
+        e["trial"]["number"]
+        for e in search.events("Judged")
+        if e["verdict"]["outcome"] == "unresolved"
+    }
+    lines = [line.split() for line in search.lines.read_text(encoding="utf-8").splitlines()]
+    ended = {int(number): (arm, seed) for verb, number, _, arm, seed in lines if verb == "ended"}
+    seats = Counter(seat for number, seat in ended.items() if number not in unresolved)
+    return [f"trained {count} times: {seat}" for seat, count in seats.items() if count > 1]
+
+
+def _left(search: Search) -> list[str]:
+    deadline = time.monotonic() + 10.0
+    while (left := search.processes()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return [f"left behind: {p.pid}" for p in left]
+
+
+def torture(kills: int, seed: int) -> list[Row]:
+    """Disturb searches until they have been disturbed so many times."""
+    rng = random.Random(seed)
+    rows: list[Row] = []
+    home = Path(tempfile.mkdtemp(prefix="torture-")).resolve()
+    truths = list(BROKEN)
+    while (left := kills - sum(sum(r.kills.values()) for r in rows)) > 0:
+        truth, slots = truths[len(rows) % len(truths)], 1 + len(rows) // len(truths) % 2
+        true = undisturbed(home, truth, slots)
+        search = Search(home / str(len(rows)), truth, slots)
+        began = time.monotonic()
+        done = disturb(search, min(left, rng.randint(3, 9)), rng)
+        seconds = round(time.monotonic() - began, 1)
+        trials = len(search.events("Launched"))
+        rows.append(Row(truth, slots, dict(done), trials, seconds, differences(search, true)))
+        if not rows[-1].differences:  # Else it is kept, to be looked at.
+            shutil.rmtree(search.folder)
+        _show(rows)
+    if not any(row.differences for row in rows):
+        shutil.rmtree(home)
+    return rows
+
+
+def _show(rows: list[Row]) -> None:
+    row, total = rows[-1], sum(sum(r.kills.values()) for r in rows)
+    if ARGUMENTS.json:
+        print(json.dumps(asdict(row)), flush=True)
+        return
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(row.kills.items()))
+    print(f"{row.truth:5} {row.slots} slots  {row.trials:3} trials  {row.seconds:5.1f} s  {kinds}")
+    for difference in row.differences:
+        print(f"    DIFFERENCE: {difference}")
+    print(f"      {total} kills so far", flush=True)
+
+
+def main() -> int:
+    """Torture; 1 if there was a difference."""
+    rows = torture(20 if ARGUMENTS.quick else ARGUMENTS.kills, ARGUMENTS.seed)
+    kinds = sum((Counter(r.kills) for r in rows), Counter())
+    bad = sum(bool(r.differences) for r in rows)
+    total = {"kills": kinds.total(), "kinds": dict(kinds), "searches": len(rows), "different": bad}
+    print(
+        json.dumps(total)
+        if ARGUMENTS.json
+        else f"{kinds.total()} kills ({dict(kinds)}) of {len(rows)} searches: {bad} different"
+    )
+    return 1 if bad else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("kills", type=int, nargs="?", default=200)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    ARGUMENTS = _arguments()
+    sys.exit(main())
