@@ -88,8 +88,7 @@ def summarise(
 ) -> Summary:
     """The summary of a session.
 
-    `ranked` are the planner's explanations, likeliest first; a conclusion's own go before them.
-    `upcoming` are the sets it would train next.
+    `ranked` are the planner's explanations (a conclusion's own go before), `upcoming` its next sets.
     """
     end, experiment, places = session.conclusion, session.experiment, places or Places()
     reading = read(session, ranked)
