@@ -3,8 +3,8 @@
 Small real searches of four truths; at N random moments the orchestrator is killed
 (SIGKILL, SIGTERM, SIGINT), or a worker, or the wrapper that looks after it, or the
 journal's disk fails between a write and its arrival. Then the same command again. Asked of
-every search: the verdict of an undisturbed one; with one slot also the same judgements in
-the same order, to the last digit; every trial launched is judged once; no arm is trained
+every search: the verdict of an undisturbed one; with one slot also the same judgements of the
+same arms on the same seeds, to the last digit; every trial launched is judged once; no arm is trained
 to its end twice on one seed, but where a kill destroyed the first or the word of its launch;
 no process is left.
 
@@ -130,12 +130,12 @@ class Search:
         return last["ruling"], last["culprits"]
 
     def judgements(self) -> list[tuple[object, ...]]:
-        """What was judged, in order, without what could not be."""
-        return [
-            (e["trial"]["arm"]["additions"], e["trial"]["seed"], v["outcome"], v["score"])
+        """What was judged, by arm and seed, without what could not be."""
+        return sorted(
+            ("+".join(e["trial"]["arm"]["additions"]), e["trial"]["seed"], v["outcome"], v["score"])
             for e in self.events("Judged")
             if (v := e["verdict"])["outcome"] != "unresolved"
-        ]
+        )
 
 
 @cache
