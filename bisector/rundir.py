@@ -71,6 +71,12 @@ def of(home: Path, number: int) -> Path:
     return home / "runs" / f"{number:03d}"
 
 
+def metrics_of(folder: Path) -> Path:
+    """The file of a run's measurements: its transcript where there is one."""
+    transcript = folder / READINGS
+    return transcript if transcript.exists() else folder / METRICS
+
+
 def write_json(path: Path, value: object) -> None:
     """Write whole or not at all, so that a reader never sees half a file."""
     draft = path.with_name(path.name + ".part")

@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
+from bisector.collect.readers import ReadingCollector, collector_for
+from bisector.collect.transcript import Transcripts
 from bisector.errors import BisectError, JournalError
 from bisector.journal import Journal
 from bisector.model.session import Opened, Session
@@ -180,7 +182,12 @@ class Follower:
 
 def views(home: Path, session: Session) -> Iterator[Shown]:
     """The views that the session's configuration asks for; each imports what it needs."""
-    where = viewed(next(e for e in reversed(session.events) if isinstance(e, Opened)))
+    opened = next(e for e in reversed(session.events) if isinstance(e, Opened))
+    where = viewed(opened)
+    reader = collector_for(opened.config, {})
+    if isinstance(reader, ReadingCollector):
+        # First, since the others show what it writes.
+        yield Shown("readings", Transcripts(home, reader), (OSError,))
     if where.mlflow:
         from bisector.report.mlflow import MlflowView  # noqa: PLC0415
         from bisector.report.mlflow_store import AWAY  # noqa: PLC0415

@@ -62,6 +62,22 @@ class ReadingCollector(NativeCollector):
         return replace(evidence, curves=curves, facts=facts)
 
 
+def collector_for(config: Mapping[str, Any], names: Mapping[str, str]) -> NativeCollector:
+    """The collector of a configuration, or of a journal's copy of one.
+
+    Commands are read wherever programs write; functions report by themselves, unless `read` is set.
+    `names` maps the program's metric names onto canonical signals.
+
+    Raises:
+        ConfigError: a pattern or a path cannot be used, or an extra is not installed.
+    """
+    read = config.get("read")
+    target = str((config.get("workload") or {}).get("_target_", ""))
+    if read or target.endswith("CommandWorkload"):
+        return collector(names, read or {})
+    return NativeCollector(names)
+
+
 def collector(names: Mapping[str, str], read: Mapping[str, Any]) -> ReadingCollector:
     """The collector that the configuration's `read` describes.
 

@@ -32,6 +32,8 @@ _SETTINGS = {
     # The child tries again by itself, and looks first at what the failed call has done.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    # A command logs to files in its run directory.
+    "MLFLOW_ALLOW_FILE_STORE": "true",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
 }

@@ -14,6 +14,7 @@ from bisector.model.evidence import Curve
 from bisector.model.session import Judged
 from bisector.report.figure import curve_figure
 from bisector.report.mlflow_cursor import RunMark
+from bisector.report.mlflow_own import adopt
 from bisector.report.mlflow_readings import Place, pieces
 from bisector.report.mlflow_rows import (
     Data,
@@ -85,7 +86,8 @@ def end(client: MlflowClient, run_id: str, event: Judged, start: int) -> None:
 
 
 def attach(client: MlflowClient, run_id: str, folder: Path) -> None:
-    """Keep the resolved configuration and the log with the run."""
+    """Keep the resolved configuration and the log with the run, and what it logged by itself."""
+    adopt(client, run_id, folder)
     config, log = config_of(folder), folder / rundir.LOG
     if config:
         client.log_text(run_id, yaml.safe_dump(config, sort_keys=False), rundir.CONFIG)
@@ -116,7 +118,7 @@ def config_of(folder: Path) -> Any:
 def curves_of(folder: Path) -> dict[str, Curve]:
     """What a run has logged, thinned."""
     points: dict[str, list[tuple[int, float]]] = {}
-    for readings, _ in pieces(folder / rundir.METRICS, Place()):
+    for readings, _ in pieces(rundir.metrics_of(folder), Place()):
         for r in readings:
             points.setdefault(r.name, []).append((r.step, r.value))
     return {n: Curve(tuple(s for s, _ in p), tuple(v for _, v in p)) for n, p in points.items()}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hydra import compose, initialize_config_dir
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
@@ -14,6 +14,8 @@ from bisector.workload.spelling import Spelling, spell, written
 
 KEYS = st.sampled_from(["lr", "width", "act", "data", "name"])
 LEAVES = st.sampled_from([0, 1, 0.5, True, "a", "b: c", "x y", None, [1, 2], "it's", '"', "[", "1"])
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""On a busy machine a property takes its time."""
 CONFIGS = st.recursive(
     st.dictionaries(KEYS, LEAVES, max_size=4),
     lambda inner: st.dictionaries(KEYS, LEAVES | inner, max_size=4),
@@ -21,6 +23,7 @@ CONFIGS = st.recursive(
 )
 
 
+@PATIENT
 @given(good=CONFIGS, bad=CONFIGS)
 def test_all_differences_together_make_one_configuration_the_other(
     good: dict[str, Any], bad: dict[str, Any]
@@ -33,7 +36,7 @@ def test_all_differences_together_make_one_configuration_the_other(
     assert differences(bad, bad) == []
 
 
-@settings(max_examples=15, deadline=None)
+@settings(PATIENT, max_examples=15)
 @given(good=CONFIGS, bad=CONFIGS)
 def test_so_they_do_in_the_grammar_of_hydra(
     tmp_path_factory: Any, good: dict[str, Any], bad: dict[str, Any]

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from bisector.errors import ConfigError
@@ -17,6 +17,8 @@ from bisector.workload.spelling import Spelling, setting_of, spell, value_of, wr
 from bisector.workload.template import filled
 
 UGLY = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""On a busy machine a property takes its time."""
 PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 VALUES = st.recursive(
     PLAIN | UGLY, lambda v: st.lists(v, max_size=3) | st.dictionaries(UGLY, v, max_size=3)
@@ -32,6 +34,7 @@ def parsed(words: tuple[str, ...]) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("spelling", [Spelling.ARGPARSE, Spelling.ARGPARSE_EQUALS])
+@PATIENT
 @given(value=UGLY)
 def test_argparse_gets_any_text_as_it_is(spelling: Spelling, value: str) -> None:
     assume(value != "--")  # which argparse takes for the end of options, even in --note=--
@@ -55,6 +58,7 @@ def test_what_begins_with_a_dash_is_passed_on_as_it_is(spelling: Spelling) -> No
     assert spell(["--mixup '0.8 x'"], spelling).words == ("--mixup", "0.8 x")
 
 
+@PATIENT
 @given(value=UGLY)
 def test_a_variable_and_a_key_value_pair_get_any_text_as_it_is(value: str) -> None:
     override = written("NOTE", value)
@@ -74,6 +78,7 @@ def test_what_a_dialect_cannot_say_is_refused() -> None:
         spell(["lr"], Spelling.ARGPARSE)
 
 
+@PATIENT
 @given(value=VALUES)
 def test_a_value_that_is_written_as_an_override_is_read_as_the_same(value: object) -> None:
     setting = setting_of(written("a.b", value))
@@ -97,7 +102,7 @@ def test_a_copy_of_a_configuration_file_has_the_settings(tmp_path: Path, suffix:
     assert document["model"] == {"width": 8, "act": "relu"}
 
 
-@settings(max_examples=12, deadline=None)
+@settings(PATIENT, max_examples=12)
 @given(values=st.lists(UGLY.filter(bool), min_size=1, max_size=4), folder=UGLY)
 def test_words_reach_a_program_whole_with_and_without_a_shell(
     values: list[str], folder: str
