@@ -104,9 +104,9 @@ RAY_AUTH_TOKEN=$token
 RAY_USAGE_STATS_ENABLED=0
 ENV
   set -a && . "$home/env" && set +a
-  local ray=("$python" -m ray.scripts.scripts start --disable-usage-stats --include-dashboard=false)
+  local ray=("$python" -m ray.scripts.scripts start --disable-usage-stats)
   unset RAY_ADDRESS
-  "${ray[@]}" --head --port="$port" --node-ip-address=127.0.0.2 --num-cpus=0 --temp-dir="$temp"
+  "${ray[@]}" --head --include-dashboard=false --port="$port" --node-ip-address=127.0.0.2 --num-cpus=0 --temp-dir="$temp"
   local apart=()
   if unshare --mount true 2>/dev/null; then
     apart=(unshare --mount sh -c 'mount -t tmpfs tmpfs "$1" && shift && exec "$@"' sh "$(dirname "$home")")
@@ -115,12 +115,14 @@ ENV
 }
 
 ray_stop() {
-  local address
-  address=$(sed -n 's/^RAY_ADDRESS=//p' "$1/env" 2>/dev/null) || true
-  [ -n "$address" ] || return 0
-  ps -eo pid=,args= | awk -v a="$address" -v p="--gcs_server_port=${address#*:}" \
-    'index($0, a) || index($0, p) {print $1}' | xargs -r kill 2>/dev/null || true
-  rm -rf "$(cat "$1/temp")"
+  local temp signal
+  temp=$(cat "$1/temp" 2>/dev/null) && [ -n "$temp" ] || return 0
+  for signal in TERM KILL; do
+    # All that Ray has started names this folder, and nothing else does.
+    ps -eo pid=,args= | awk -v t="$temp/" 'index($0, t) && !/awk/ {print $1}' | xargs -r kill "-$signal" 2>/dev/null || true
+    sleep 2
+  done
+  rm -rf "$temp"
 }
 
 venv_make() {

@@ -40,6 +40,15 @@ def taken(uuids: tuple[str, ...]) -> frozenset[str]:
     return frozenset(uuid for uuid in uuids if _computing(uuid))
 
 
+def memory(uuid: str) -> tuple[int, int]:
+    """Memory of a GPU in use and in all, in bytes; zeros where the driver does not say."""
+    try:
+        found = pynvml.nvmlDeviceGetMemoryInfo(pynvml.nvmlDeviceGetHandleByUUID(uuid))
+        return int(found.used), int(found.total)
+    except pynvml.NVMLError:
+        return 0, 0
+
+
 def _named_by_user(spec: str, present: tuple[str, ...]) -> tuple[str, ...]:
     chosen = select(spec, present)
     if len(chosen) != len(spec.split(",")):

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bisector.errors import LaunchError
@@ -60,6 +60,12 @@ class Handle:
         either left one or never will.
         """
         return (self.rundir / EXIT).exists() or not self.alive
+
+    @property
+    def current(self) -> "Handle":
+        """Who looks after the job now: this one, or another that took its place after it."""
+        successor = None if self.alive else wrapper_of(self.rundir)
+        return self if successor is None else replace(successor, gpus=self.gpus)
 
     @property
     def alive(self) -> bool:

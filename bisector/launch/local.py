@@ -15,12 +15,14 @@ from pathlib import Path
 
 from bisector.errors import ConfigError, LaunchError
 from bisector.launch import gpus as devices
+from bisector.launch.alone import CROWDED, crowded_out, set_back
 from bisector.launch.cores import physical_cores
 from bisector.launch.handle import Handle, end, record_cancelled, wrapper_of
 from bisector.launch.in_process import WORKERS, fits
-from bisector.launch.job_file import write_job
+from bisector.launch.job_file import read_job, write_job
 from bisector.launch.processes import LINUX, born
-from bisector.launch.warm_server import WarmServer
+from bisector.launch.shares import Shares
+from bisector.launch.warm_server import PATIENT_THREADS, WarmServer
 from bisector.ports import Job, JobState
 from bisector.rundir import LOG
 
@@ -38,6 +40,9 @@ class LocalLauncher:
     are no GPUs one for each core. More slots than GPUs: jobs share GPUs."""
     threads: int | None = None
     """OMP_NUM_THREADS of a job that does not set it; None: an equal share of the cores."""
+    slots_per_gpu: int | None = 1
+    """Jobs that share a GPU; None: as many as its memory has room for, by the first one's need.
+    Jobs that need several GPUs share none."""
     warm: bool = LINUX
     """Fork trials from a process that has torch imported; elsewhere than on Linux a fork of
     such a process is not safe enough to be the default."""
@@ -52,18 +57,25 @@ class LocalLauncher:
     """Modules that may be run in a fork; all other commands get a process of their own."""
 
     _running: dict[str, Handle] = field(init=False, default_factory=dict)
+    """The handle that was given out, to who looks after the job now."""
+    _alone: dict[str, Handle] = field(init=False, default_factory=dict)
+    """Jobs that are to have the machine to themselves, once the others have ended."""
     _wrappers: list[subprocess.Popen[bytes]] = field(init=False, default_factory=list)
     _server: WarmServer = field(init=False)
+    _shares: Shares = field(init=False)
     _gpus: tuple[str, ...] = field(init=False)
     _cores: int = field(init=False)
 
     def __post_init__(self) -> None:
-        if self.slots is not None and self.slots < 1:
-            raise ConfigError(
-                f"`launcher.slots={self.slots}` lets no job run.",
-                hint="Set it to 1 or more, or to null for as many as this machine bears.",
-            )
+        for key in ("slots", "slots_per_gpu"):
+            value = getattr(self, key)
+            if value is not None and value < 1:
+                raise ConfigError(
+                    f"`launcher.{key}={value}` lets no job run.",
+                    hint="Set it to 1 or more, or to null for as many as this machine bears.",
+                )
         self._server = WarmServer(self.preload)
+        self._shares = Shares(self.slots_per_gpu)
         self._gpus = devices.usable(self.gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
         self._cores = physical_cores()
         self._refuse_beyond(self.gpus_per_job if self._gpus else 0)
@@ -71,6 +83,8 @@ class LocalLauncher:
     def free_slots(self) -> int:
         """How many more jobs may start now."""
         self._forget_ended()
+        if self._alone or any((h.rundir / CROWDED).exists() for h in self._running.values()):
+            return 0
         if self.slots is not None or not self._gpus:
             return max(0, self._capacity - len(self._running))
         idle = self._idle_gpus()
@@ -79,7 +93,11 @@ class LocalLauncher:
                 f"All {len(self._gpus)} GPUs are in use by others.",
                 hint="Wait, or name the GPUs to share, e.g. `launcher.gpus=0`, or train on the CPU: `launcher.gpus=none`.",
             )
-        return len(idle) // self.gpus_per_job
+        if self.gpus_per_job > 1:
+            return len(idle) // self.gpus_per_job
+        ours = self._load()
+        shared = sum(max(0, self._shares.jobs() - jobs) for jobs in ours.values())
+        return len(idle) * self._shares.jobs() + shared
 
     def submit(self, job: Job) -> str:
         """Start a job, in place of any that still runs in its run directory; its handle."""
@@ -87,23 +105,27 @@ class LocalLauncher:
         mine = self._assign(job)
         job = replace(job, rundir=job.rundir.absolute(), env=self._environment(job, mine))
         with _launching(job.rundir):
-            if (stale := wrapper_of(job.rundir)) is not None:
-                end([stale])
-            write_job(job)
-            pid = self._start(job)
-        handle = Handle(pid, born(pid), job.rundir, mine)
+            (job.rundir / CROWDED).unlink(missing_ok=True)
+        handle = self._launch(job, mine)
         self._running[str(handle)] = handle
         return str(handle)
 
     def poll(self, handles: Sequence[str]) -> Mapping[str, JobState]:
         """The state of each job; those that run and are not known yet are adopted."""
-        self._running |= {text: Handle.parse(text) for text in handles}
+        for text in handles:
+            if text not in self._running and text not in self._alone:
+                self._running[text] = Handle.parse(text).current
         self._forget_ended()
-        return {h: JobState.RUNNING if h in self._running else JobState.ENDED for h in handles}
+        self._shares.watch(self._load())
+        going_on = self._running.keys() | self._alone.keys()
+        return {h: JobState.RUNNING if h in going_on else JobState.ENDED for h in handles}
 
     def cancel(self, handles: Sequence[str]) -> None:
         """End jobs with all their children, at once; returns when they are gone."""
-        end([Handle.parse(text) for text in handles])
+        for text in handles:
+            if (waiting := self._alone.pop(text, None)) is not None:
+                record_cancelled(waiting.rundir)
+        end([self._running.get(text) or Handle.parse(text).current for text in handles])
         self._forget_ended()
 
     def clear(self, rundirs: Sequence[Path]) -> None:
@@ -118,18 +140,36 @@ class LocalLauncher:
     def _capacity(self) -> int:
         if self.slots is not None:
             return self.slots
-        return max(1, len(self._gpus) // self.gpus_per_job) if self._gpus else self._cores
+        if not self._gpus:
+            return self._cores
+        shared = self._shares.jobs() if self.gpus_per_job == 1 else 1
+        return max(1, len(self._gpus) // self.gpus_per_job) * shared
 
     def _forget_ended(self) -> None:
         self._wrappers = [w for w in self._wrappers if w.poll() is None]
         for text, handle in list(self._running.items()):
             if handle.ended:
-                del self._running[text]
-                if not handle.alive:
-                    handle.clear()
+                self._forget(text, handle)
+        if self._alone and not self._running:
+            text, handle = self._alone.popitem()
+            self._running[text] = self._launch(read_job(handle.rundir), handle.gpus)
+
+    def _forget(self, text: str, handle: Handle) -> None:
+        if len(self._running) == 1 or all(n == 1 for n in map(self._load().get, handle.gpus)):
+            self._shares.learn(handle.gpus)
+        del self._running[text]
+        if not handle.alive:
+            handle.clear()
+        if self._capacity > 1 and crowded_out(handle.rundir):
+            set_back(handle.rundir)
+            self._alone[text] = handle
+
+    def _load(self) -> Counter[str]:
+        """How many jobs of ours each GPU has that has any."""
+        return Counter(gpu for handle in self._running.values() for gpu in handle.gpus)
 
     def _idle_gpus(self) -> list[str]:
-        ours = {gpu for handle in self._running.values() for gpu in handle.gpus}
+        ours = self._load()
         rest = tuple(gpu for gpu in self._gpus if gpu not in ours)
         others = devices.taken(rest) if self.gpus == "auto" else frozenset()
         return [gpu for gpu in rest if gpu not in others]
@@ -139,7 +179,7 @@ class LocalLauncher:
         self._refuse_beyond(job.limits.gpus)
         if not self._gpus:
             return ()
-        load = Counter(gpu for handle in self._running.values() for gpu in handle.gpus)
+        load = self._load()
         idle = set(self._idle_gpus())
         order = sorted(self._gpus, key=lambda gpu: (load[gpu], gpu not in idle))
         return tuple(order[: max(job.limits.gpus, self.gpus_per_job)])
@@ -153,10 +193,18 @@ class LocalLauncher:
 
     def _environment(self, job: Job, mine: tuple[str, ...]) -> dict[str, str]:
         threads = self.threads or max(1, self._cores // self._capacity)
-        env = {"OMP_NUM_THREADS": str(threads)}
+        env = {"OMP_NUM_THREADS": str(threads), **PATIENT_THREADS}
         if mine or self.gpus == "none":
             env["CUDA_VISIBLE_DEVICES"] = ",".join(mine)
         return env | dict(job.env)
+
+    def _launch(self, job: Job, gpus: tuple[str, ...]) -> Handle:
+        with _launching(job.rundir):
+            if (stale := wrapper_of(job.rundir)) is not None:
+                end([stale])
+            write_job(job)
+            pid = self._start(job)
+        return Handle(pid, born(pid), job.rundir, gpus)
 
     def _start(self, job: Job) -> int:
         if self.warm and fits(job, self.in_process):

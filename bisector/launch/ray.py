@@ -5,6 +5,7 @@ into its run directory while it runs. A job whose node is lost goes on elsewhere
 from the last checkpoint that came back.
 """
 
+import contextlib
 import getpass
 import hashlib
 import json
@@ -31,6 +32,7 @@ _LOOK_SECONDS = 0.3
 _ANSWER_SECONDS = 2.0
 """How long to wait for answers; those of keepers that have no place yet never come."""
 _CANCEL_SECONDS = 20.0
+_HEARD_SECONDS = 0.2
 _NAMESPACE = "bisect"
 
 
@@ -172,7 +174,8 @@ class RayLauncher:
         rundir = Path(handle.rundir)
         job = read_job(rundir)
         shipped = str(Path.cwd()) if "working_dir" in self.runtime_env else None
-        order = Order(job, _files(rundir), sys.executable, shipped)
+        held = _folders(rundir), _files(rundir), _links(rundir)
+        order = Order(job, *held, sys.executable, shipped)
         options = {
             "name": handle.ray,
             "namespace": _NAMESPACE,
@@ -183,6 +186,8 @@ class RayLauncher:
             "max_restarts": 0,
         }
         keeper = ray.remote(Keeper).options(**options).remote(order)
+        # Should this process be killed now, the cluster must have heard of the job.
+        ray.wait([keeper.__ray_ready__.remote()], timeout=_HEARD_SECONDS)
         return _Kept(handle.ray, rundir, keeper)
 
     def _adopt(self, text: str) -> _Kept | None:
@@ -268,7 +273,13 @@ def _hear(kept: _Kept) -> bool:
 
 def _take(kept: _Kept, news: News) -> None:
     for piece in news.pieces:
-        place(kept.rundir, piece)
+        try:
+            place(kept.rundir, piece)
+        except OSError as error:
+            raise LaunchError(
+                f"What a job has written cannot be brought back into `{kept.rundir}`: {error}.",
+                hint="See that the folder can be written; the job goes on, and so does the search when it is started again.",
+            ) from error
         kept.known[piece.name] = piece.known
 
 
@@ -279,9 +290,10 @@ def _cancel(kept: _Kept) -> None:
         ray.get(kept.keeper.cancel.remote(), timeout=_CANCEL_SECONDS if kept.seen else 5.0)
         while not kept.ended and time.monotonic() < deadline:
             _take(kept, ray.get(kept.keeper.news.remote(kept.known), timeout=_CANCEL_SECONDS))
-    except RayError:  # Timeouts are among these.
+    except (RayError, LaunchError):  # Timeouts are among the former.
         pass
-    record_cancelled(kept.rundir)
+    with contextlib.suppress(OSError):
+        record_cancelled(kept.rundir)
     _dismiss(kept)
 
 
@@ -306,6 +318,17 @@ def _files(rundir: Path) -> dict[str, bytes]:
     found = (p for p in rundir.rglob("*") if p.is_file() and not p.is_symlink())
     named = {p.relative_to(rundir).as_posix(): p for p in found if p.suffix != ".part"}
     return {name: path.read_bytes() for name, path in named.items() if name not in left}
+
+
+def _folders(rundir: Path) -> tuple[str, ...]:
+    found = (p for p in rundir.rglob("*") if p.is_dir() and not p.is_symlink())
+    return (".", *sorted(p.relative_to(rundir).as_posix() for p in found))
+
+
+def _links(rundir: Path) -> dict[str, str]:
+    """The symbolic links in a run directory, which may lead out of it: to the user's code, say."""
+    found = (p for p in rundir.rglob("*") if p.is_symlink())
+    return {p.relative_to(rundir).as_posix(): str(p.readlink()) for p in found}
 
 
 def _name(rundir: Path) -> str:

@@ -36,8 +36,12 @@ class Order:
     """A job as it is sent to a node."""
 
     job: Job
+    folders: tuple[str, ...]
+    """Those in its run directory, by path below it, and itself."""
     files: Mapping[str, bytes]
     """What its run directory holds, by path below it."""
+    links: Mapping[str, str]
+    """The same of symbolic links: where they point to."""
     python: str
     """The interpreter on the machine that searches; the node's own takes its place."""
     cwd: str | None
@@ -87,10 +91,12 @@ class Keeper:
     def __init__(self, order: Order) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="bisect-"))
         self._rundir = self._folder / "run"
+        for name in order.folders:
+            (self._rundir / name).mkdir(parents=True, exist_ok=True)
         for name, data in order.files.items():
-            path = self._rundir / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
+            (self._rundir / name).write_bytes(data)
+        for name, target in order.links.items():
+            (self._rundir / name).symlink_to(here(target, order, self._rundir))
         write_job(moved(order, self._rundir))
         wrapper = [sys.executable, "-P", "-m", "bisector.launch.wrap", str(self._rundir), GUEST]
         self._wrapper = subprocess.Popen(
@@ -167,19 +173,21 @@ def _goes_on(file: int, name: str, known: Known, stamp: tuple[int, int]) -> bool
 
 def moved(order: Order, rundir: Path) -> Job:
     """The job as it is to run on this node."""
-    job, old = order.job, str(order.job.rundir)
-
-    def here(text: str) -> str:
-        return text.replace(old, str(rundir))
-
-    argv = [here(word) for word in job.argv]
+    job = order.job
+    argv = [here(word, order, rundir) for word in job.argv]
     if argv[0] == order.python:
         argv[0] = sys.executable
-    cwd = None if job.cwd is None else Path(here(str(job.cwd)))
-    if order.cwd is not None and cwd == Path(order.cwd):
-        cwd = Path.cwd()
-    env = {name: here(value) for name, value in job.env.items()}
+    cwd = None if job.cwd is None else Path(here(str(job.cwd), order, rundir))
+    env = {name: here(value, order, rundir) for name, value in job.env.items()}
     return replace(job, argv=tuple(argv), rundir=rundir, env=env, cwd=cwd)
+
+
+def here(text: str, order: Order, rundir: Path) -> str:
+    """A word with the paths of the machine that searches replaced by this node's."""
+    text = text.replace(str(order.job.rundir), str(rundir))
+    if order.cwd is not None and Path(text).is_relative_to(order.cwd):
+        return str(Path.cwd() / Path(text).relative_to(order.cwd))
+    return text
 
 
 def place(rundir: Path, piece: Piece) -> None:

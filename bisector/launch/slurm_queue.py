@@ -14,6 +14,8 @@ from bisector.ports import JobState
 
 _WAITING = {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT"}
 _RUNNING = {"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "RESIZING", "SIGNALING", "STAGE_OUT"}
+_SILENT_SECONDS = 10.0
+"""Between two questions to a scheduler that does not answer, each of which takes seconds."""
 _SECONDS = 60.0
 """How long a command of Slurm's may take."""
 
@@ -80,7 +82,8 @@ class Queue:
             )
 
     def _refresh(self, *, now: bool = False) -> None:
-        if not now and time.monotonic() - self._asked < self._period:
+        period = self._period if self._silent_since is None else _SILENT_SECONDS
+        if not now and time.monotonic() - self._asked < period:
             return
         user = str(os.getuid())
         answer = _run(

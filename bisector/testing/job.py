@@ -69,9 +69,9 @@ def swell(megabytes: str) -> None:
 
 
 def fill(_: str) -> None:
-    """Write until the disk is full, and fail of it."""
+    """Write a mebibyte, and fail where the disk has no room for it."""
     with Path("ballast").open("wb") as file:
-        while True:
+        for _ in range(16):
             file.write(bytes(2**16))
             file.flush()
 

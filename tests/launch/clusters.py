@@ -15,11 +15,11 @@ _CANNOT = 3
 @contextmanager
 def cluster(kind: str, home: Path) -> Iterator[Path]:
     """A cluster with its files in `home`; the test is skipped, with the reason, where there is none."""
-    started = _tell(kind, "start", home)
-    if started.returncode == _CANNOT:
-        pytest.skip(started.stderr.strip())
-    assert started.returncode == 0, started.stderr
     try:
+        started = _tell(kind, "start", home)
+        if started.returncode == _CANNOT:
+            pytest.skip(started.stderr.strip())
+        assert started.returncode == 0, started.stderr
         yield home
     finally:
         _tell(kind, "stop", home)

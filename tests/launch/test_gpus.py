@@ -113,3 +113,25 @@ def test_a_search_may_be_told_to_stay_off_the_gpus():
 def test_without_a_driver_jobs_run_on_the_cpu():
     code = "launcher = LocalLauncher(warm=False, slots=3); done(launcher.free_slots())"
     assert on_four_gpus(code, FAKE_NO_DRIVER="1") == 3
+
+
+def test_jobs_share_a_gpu_where_they_may():
+    code = """
+launcher = LocalLauncher(warm=False, gpus="0,1", slots_per_gpu=2)
+done([launcher.free_slots(), *(start(launcher)[4] for _ in range(3)), launcher.free_slots()])
+"""
+    assert on_four_gpus(code) == [4, "0", "1", "0", 1]
+
+
+def test_how_many_jobs_share_a_gpu_is_learnt_from_the_memory_that_the_first_one_uses():
+    code = """
+import time
+launcher = LocalLauncher(warm=False, gpus="0,1", slots_per_gpu=None)
+before = launcher.free_slots()
+start(launcher)
+time.sleep(1.1)
+launcher.poll(handles)
+launcher.cancel(handles)
+done([before, launcher.free_slots()])
+"""
+    assert on_four_gpus(code, FAKE_USED="20") == [2, 6], "three of 20 GB on each of 80 GB"

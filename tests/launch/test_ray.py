@@ -3,19 +3,21 @@
 import json
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 from clusters import cluster
 
-ray = pytest.importorskip("ray", reason='needs `pip install "bisector[ray]"`')
+from bisector.ports import JobState, Launcher
+from bisector.testing.launcher import LauncherContract, end_of, job
 
-from bisector.launch.ray import RayLauncher  # noqa: E402
-from bisector.ports import JobState  # noqa: E402
-from bisector.testing.launcher import LauncherContract, end_of, job  # noqa: E402
-
-pytestmark = [pytest.mark.slow, pytest.mark.cluster]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.cluster,
+    pytest.mark.skipif(find_spec("ray") is None, reason="no Ray here: scripts/cluster.sh test"),
+]
 OPTIONS = {"slots": 2, "cpus": 1}
 
 
@@ -29,6 +31,8 @@ def two_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for line in (home / "env").read_text().splitlines():
             patch.setenv(*line.split("=", 1))
         yield home
+        import ray  # Not before: it reads the token from the environment when it is imported.
+
         ray.shutdown()
 
 
@@ -46,17 +50,23 @@ def until(done, seconds: float = 120.0) -> None:
         time.sleep(0.05)
 
 
-def wait(launcher: RayLauncher, handle: str) -> None:
+def wait(launcher: Launcher, handle: str) -> None:
     until(lambda: launcher.poll([handle])[handle] is JobState.ENDED)
+
+
+@pytest.fixture
+def launcher() -> Launcher:
+    return TestRay.build()
 
 
 def lose(handle: str) -> None:
     """End a job's keeper, as the loss of its node does."""
+    import ray
+
     ray.kill(ray.get_actor(json.loads(handle)["ray"], "bisect"))
 
 
-def test_a_job_whose_node_is_lost_goes_on_from_the_checkpoint_that_came_back(tmp_path):
-    launcher = RayLauncher(**OPTIONS)
+def test_a_job_whose_node_is_lost_goes_on_from_the_checkpoint_that_came_back(launcher, tmp_path):
     handle = launcher.submit(job(tmp_path, "go_on", "60"))
     until(lambda: launcher.poll([handle]) and (tmp_path / "checkpoint.pt").exists())
     lose(handle)
@@ -66,8 +76,9 @@ def test_a_job_whose_node_is_lost_goes_on_from_the_checkpoint_that_came_back(tmp
     assert (counted.count("0"), counted[-1]) == (1, "59")
 
 
-def test_a_job_that_is_lost_without_a_checkpoint_is_left_to_the_search_to_repeat(tmp_path):
-    launcher = RayLauncher(**OPTIONS)
+def test_a_job_that_is_lost_without_a_checkpoint_is_left_to_the_search_to_repeat(
+    launcher, tmp_path
+):
     handle = launcher.submit(job(tmp_path, "wait", "600"))
     until(lambda: launcher.poll([handle]) and (tmp_path / "started").exists())
     lose(handle)
@@ -75,8 +86,7 @@ def test_a_job_that_is_lost_without_a_checkpoint_is_left_to_the_search_to_repeat
     assert not (tmp_path / "exit.json").exists()
 
 
-def test_files_come_back_while_a_job_runs(tmp_path):
-    launcher = RayLauncher(**OPTIONS)
+def test_files_come_back_while_a_job_runs(launcher, tmp_path):
     handle = launcher.submit(job(tmp_path, "go_on", "600"))
     until(lambda: launcher.poll([handle]) and (tmp_path / "counted").exists())
     launcher.cancel([handle])

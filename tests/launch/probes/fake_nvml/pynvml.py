@@ -1,6 +1,10 @@
-"""A driver with four GPUs; FAKE_BUSY names those, by number, on which somebody computes."""
+"""A driver with four GPUs of 80 GB; FAKE_BUSY names those, by number, on which somebody computes.
+
+FAKE_USED is how many GB are in use on each.
+"""
 
 import os
+from types import SimpleNamespace
 
 
 class NVMLError(Exception):
@@ -30,3 +34,8 @@ def nvmlDeviceGetHandleByUUID(uuid):  # noqa: N802
 
 def nvmlDeviceGetComputeRunningProcesses(handle):  # noqa: N802
     return ["somebody"] if str(handle) in os.environ.get("FAKE_BUSY", "") else []
+
+
+def nvmlDeviceGetMemoryInfo(handle):  # noqa: N802
+    used = int(os.environ.get("FAKE_USED", "0"))
+    return SimpleNamespace(used=used * 10**9, total=80 * 10**9)
