@@ -111,6 +111,9 @@ def _add(sub: argparse.ArgumentParser, verb: str) -> None:
         _gate(sub)
     if verb == "report":
         sub.add_argument("--md", action="store_true", help="print it as Markdown instead")
+        sub.add_argument(
+            "--shapley", action="store_true", help="share the harm out among the additions"
+        )
         sub.add_argument("--mlflow", action="store_true", help="complete the view in MLflow")
     if verb == "ui":
         sub.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1 (default: 5000)")

@@ -3,7 +3,9 @@
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
+from shutil import get_terminal_size
 
 from bisector import rundir
 from bisector.cli.assemble import collector_of, planner_of
@@ -13,6 +15,8 @@ from bisector.cli.reporters import places_of
 from bisector.errors import LaunchError
 from bisector.model.session import Opened
 from bisector.report.as_json import as_json
+from bisector.report.attribution import attribution
+from bisector.report.lines import share_lines
 from bisector.report.markdown import markdown
 from bisector.report.mlflow_child import LOG, complete_view
 from bisector.report.page import PageReporter
@@ -34,6 +38,8 @@ def main(args: argparse.Namespace) -> int:
     places = places_of(given, home)
     rank = planner_of(config["planner"]).rank
     summary = summarise(session, rank(session), places=places)
+    if args.shapley:
+        summary = replace(summary, attribution=attribution(session))
     publish(args, given, session.experiment, summary)
     code = gated(args, summary.ruling, 0)
     if args.json or args.md:
@@ -47,6 +53,8 @@ def main(args: argparse.Namespace) -> int:
         page, rank, lambda number: collector.collect(rundir.of(home, number)), places
     ).close(session)
     print(page)
+    if args.shapley:
+        print("\n".join(line.text for line in share_lines(summary, get_terminal_size().columns)))
     return code
 
 

@@ -206,6 +206,9 @@ class Concluded:
     effect: Effect | None = None
     """Of the accused, else of everything on; None: too few of its runs left a score."""
 
+    upcoming: tuple[frozenset[str], ...] = ()
+    """What would have been trained next, had the budget allowed it."""
+
     @property
     def blamed(self) -> tuple[frozenset[str], ...]:
         """The culprits, if the search has decided: what was merely likeliest blames nobody."""

@@ -7,6 +7,7 @@ sweep the learning rate, conclude.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from bisector.model.session import Accused, Concluded, Session, Suspect
 from bisector.model.trial import Arm, Purpose, Trial
@@ -75,7 +76,7 @@ def isolate(planner: Planner) -> Phase:
         if not isinstance(answer, Accusation):
             return _launch(session, slots, numbered(session, answer, Purpose.ISOLATE))
         if answer.ruling is not None:
-            return Decision(record=_ended(answer, planner.rank(session)))
+            return Decision(record=_ended(answer, planner.rank(session), _next(planner, session)))
         standing = session.accusation
         if standing and same_suspect(standing.suspect, answer.suspect):
             return None
@@ -106,12 +107,12 @@ def conclude(planner: Planner) -> Phase:
         accused = session.accusation
         if accused is None:
             return None
-        ranked = planner.rank(session)
-        return Decision(
-            record=rule(
-                session, accused, ranked, proof(session, accused), lr_verdicts(session, accused)
-            )
-        )
+        ranked, shown = planner.rank(session), proof(session, accused)
+        end = rule(session, accused, ranked, shown, lr_verdicts(session, accused))
+        if shown.complete:
+            return Decision(record=end)
+        left = missing(_with_one_more(session), [c.want for c in clauses(session, accused)])
+        return Decision(record=replace(end, upcoming=tuple(t.arm.additions for t in left[:1])))
 
     return phase
 
@@ -121,12 +122,30 @@ def same_suspect(one: Suspect, other: Suspect) -> bool:
     return set(one.culprits) == set(other.culprits) and one.cumulative == other.cumulative
 
 
-def _ended(answer: Accusation, ranked: tuple[Suspect, ...]) -> Concluded:
+def _ended(
+    answer: Accusation, ranked: tuple[Suspect, ...], upcoming: tuple[frozenset[str], ...]
+) -> Concluded:
     assert answer.ruling is not None
-    suspect = answer.suspect
+    suspect, open_ = answer.suspect, not answer.ruling.decided
     return Concluded(
-        answer.ruling, suspect.culprits, suspect.probability, answer.because, ranked=ranked
+        answer.ruling,
+        suspect.culprits,
+        suspect.probability,
+        answer.because,
+        ranked=ranked,
+        upcoming=upcoming if open_ else (),
     )
+
+
+def _next(planner: Planner, session: Session) -> tuple[frozenset[str], ...]:
+    """The set that one more run would train; none where it is not the budget that ends it."""
+    answer = planner.decide(_with_one_more(session), 1)
+    return () if isinstance(answer, Accusation) else answer
+
+
+def _with_one_more(session: Session) -> Session:
+    budget = replace(session.experiment.budget, trials=session.spent + 1)
+    return replace(session, experiment=replace(session.experiment, budget=budget))
 
 
 def _ask(session: Session, slots: int, wants: Sequence[Want]) -> Decision | None:

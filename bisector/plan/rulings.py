@@ -24,6 +24,9 @@ from bisector.plan.proof import Proof, with_requirements
 FLAKY = 0.25
 """Share of broken baseline runs above which nothing can be held against the baseline."""
 
+TOO_WIDE = 5.0
+"""Multiple of the smallest effect worth a verdict which the interval of the harm must exclude
+before everything on is said to train: else nothing is known of it."""
 INTERMITTENT = 0.6
 """Share of seeds on which a failure may show and still must not be missed."""
 PLAIN = 0.95
@@ -104,6 +107,12 @@ def nothing_breaks(session: Session, runs: Sequence[Judged]) -> Concluded:
         because = (
             f"everything on is worse than the baseline ({said}), but single runs lie so far "
             f"apart (sd {found.sd:.2g}) that none can be called broken; {take}"
+        )
+        return Concluded(Ruling.BASELINE_FLAKY, (), 0.0, because, effect=found)
+    if found.high > TOO_WIDE * found.worth:
+        because = (
+            f"single runs lie so far apart (sd {found.sd:.2g}) that everything on may be anything "
+            f"from better to much worse ({said}); {take}"
         )
         return Concluded(Ruling.BASELINE_FLAKY, (), 0.0, because, effect=found)
     end = f", below the {found.worth:.2g} worth acting on" if found.negligible else f"; {take}"

@@ -10,6 +10,7 @@ from bisector.model.experiment import Experiment, Find
 from bisector.model.finding import Status
 from bisector.model.session import Ruling
 from bisector.model.trial import Arm
+from bisector.report.effects import heaviest
 from bisector.report.reading import Reading
 from bisector.report.why import whys
 from bisector.report.wording import clean, label, name, names, scale
@@ -46,7 +47,7 @@ def next_steps(
     if end is None:
         return (Step("Go on where it stopped:", _command(read, places)), *_would_run(upcoming))
     steps = _ADVICE[end.ruling](read, places)
-    return steps if end.ruling.decided else (*steps, *_would_run(upcoming))
+    return steps if end.ruling.decided else (*steps, *_would_run(upcoming or end.upcoming))
 
 
 def overrides(experiment: Experiment, on: Iterable[str], more: Sequence[str] = ()) -> str:
@@ -67,7 +68,7 @@ def _retune(read: Reading, places: Places) -> tuple[Step, ...]:
 
 
 def _fewer(read: Reading, places: Places) -> tuple[Step, ...]:
-    members: frozenset[str] = frozenset().union(*read.end.culprits)
+    members = heaviest(read.shares)
     drop = f"; drop {names(members)} first" if members else ""
     return (Step(f"Keep fewer additions at once{drop}."),)
 
@@ -78,7 +79,8 @@ def _mend_baseline(read: Reading, places: Places) -> tuple[Step, ...]:
 
 
 def _steady(read: Reading, places: Places) -> tuple[Step, ...]:
-    harm = f"judge.min_effect={2 * read.experiment.metric.min_effect:g}"
+    known = read.end.effect.high if read.end.effect else 0.0
+    harm = f"judge.min_effect={max(2 * read.experiment.metric.min_effect, known):.2g}"
     return (
         Step("Train longer, so that the baseline's seeds agree."),
         Step("Or ask for larger harm only:", f"{_command(read, places)} {harm}"),

@@ -23,6 +23,7 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "sentence": "the verdict in one sentence, names in backticks",
         "paragraph": "the reasons in one paragraph",
         "reasons": "the observations it rests on, one sentence each",
+        "upcoming": "the set that would have been trained next, had the budget allowed it",
         "steps": "what to do next: `text`, and `paste` where there is something to paste",
         "metric": "the measurement that decided",
         "better": "`higher` or `lower`: which way the metric improves",
@@ -33,6 +34,8 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "effect": "of the accused, else of everything on, in units of the metric: `harm`, `low`, `high`, "
         "`confidence`, `worth`, ...; or null",
         "why": "why the convicted does not train: `additions`, `reasons` (`finding`, `status`, `because`, `mend`), `unlooked`",
+        "attribution": "if harm adds up, or when asked for: `shares` (`addition`, `harm`, `low`, `high`, `runs`), "
+        "`shapley_runs`, `shapley_seconds`, `remark`; or null",
         "arms": "the evidence: `arm`, `name`, `trials`, `seeds`, counts of outcomes, `score`, `harm`",
         "lr": "the learning-rate sweep, in the form of `arms`",
         "lr_effects": "what it says of each culprit: `effect`, `trains_at`, `tried`",
@@ -48,10 +51,7 @@ KEYS: Mapping[str, str] = MappingProxyType(
 
 def as_json(summary: Summary) -> dict[str, object]:
     """`summary` as values that `json.dumps` takes; its keys are those of `KEYS`."""
-    told = {f.name: plain(getattr(summary, f.name)) for f in fields(summary)}
-    derived = {"decided": summary.decided, "paragraph": summary.paragraph, "format": FORMAT}
-    told |= derived
-    return {key: told[key] for key in KEYS}
+    return {key: FORMAT if key == "format" else plain(getattr(summary, key)) for key in KEYS}
 
 
 def plain(value: object) -> object:

@@ -46,7 +46,7 @@ def left(session: Session, ranked: Sequence[Suspect], at_start: float) -> Left:
     if not session.judged:
         return Left(runs, None)
     mean = sum(e.seconds for e in session.judged) / len(session.judged)
-    return Left(runs, mean * ceil(runs / _width(session)))
+    return Left(runs, mean * ceil(runs / width(session)))
 
 
 def _opening(session: Session) -> int:
@@ -78,7 +78,7 @@ def _proving(session: Session, ranked: Sequence[Suspect]) -> int:
     return max(proof + scales * sets - done, 0)
 
 
-def _width(session: Session) -> int:
+def width(session: Session) -> int:
     """The most runs that have been going at once."""
     most = now = 0
     for event in session.events:

@@ -7,6 +7,7 @@ from bisector.model.session import Concluded, Dormant, Effect, LrEffect, LrVerdi
 from bisector.model.trial import Arm, Purpose
 from bisector.report.arms import said
 from bisector.report.beliefs import CLEARED, leading, stands_out
+from bisector.report.effects import heaviest
 from bisector.report.reading import Reading
 from bisector.report.why import sentences as why_sentences
 from bisector.report.why import whys
@@ -36,7 +37,7 @@ def reasons(read: Reading) -> tuple[str, ...]:
     """The observations the verdict rests on, one sentence each, the decisive ones first."""
     end = read.session.conclusion
     told = _observed(read)
-    if end is None or not end.ruling.decided:
+    if end is None or end.ruling is Ruling.INCONCLUSIVE:
         told += _belief(read)
     if end is not None:
         told += _size(read) + [_lr_sentence(v) for v in end.lr] + [dormant(d) for d in end.dormant]
@@ -81,8 +82,9 @@ def _needs_lr(read: Reading) -> str:
 
 
 def _cumulative(read: Reading) -> str:
-    members: frozenset[str] = frozenset().union(*read.end.culprits)
-    most = f"; {names(members)} weigh most" if members else ""
+    members = heaviest(read.shares)
+    weigh = "weigh" if len(members) > 1 else "weighs"
+    most = f"; {names(members)} {weigh} most" if members else ""
     return f"No single culprit {_sure(read.end)}: many additions do a little harm each{most}."
 
 

@@ -83,6 +83,7 @@ def render(
         .get_template("page.html")
         .render(
             summary=summary,
+            bounds=_bounds(summary),
             experiment=session.experiment,
             tone=_tone(summary),
             ended=end is not None,
@@ -134,6 +135,20 @@ def _tone(summary: Summary) -> str:
     if not summary.decided:
         return "open"
     return "bad" if summary.culprits or summary.ruling == "baseline-broken" else "good"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The values that the picture of the shares spans."""
+
+    low: float
+    span: float
+
+
+def _bounds(summary: Summary) -> Bounds:
+    found = summary.attribution.shares if summary.attribution else ()
+    low = min([0.0, *(s.low for s in found)])
+    return Bounds(low, max([0.0, *(s.high for s in found)]) - low or 1.0)
 
 
 def _by_number(session: Session) -> list[Judged]:

@@ -87,6 +87,7 @@ def summary_lines(summary: Summary, width: int) -> list[Line]:
     lines = [Line(""), *_wrapped(summary.sentence, width, "title"), Line("")]
     lines += [line for r in summary.reasons for line in _wrapped(r, width, "", "- ")]
     lines += [Line(""), *_table(summary, width), Line("")]
+    lines += share_lines(summary, width)
     lines += [line for text in _asides(summary) for line in _wrapped(text, width, "")]
     lines += [line for text in _cost(summary.cost) for line in _wrapped(text, width, "dim")]
     for step in summary.steps:
@@ -116,7 +117,7 @@ def _table(summary: Summary, width: int) -> list[Line]:
     columns = [
         _column("broken", [f"{r.broken}/{r.resolved}" for r in rows], 8),
         _column(elide(summary.metric, 8), [number(r.score) for r in rows], 10),
-        _column("harm", [number(r.harm) for r in rows], 9),
+        _column("harm", [_small(r.harm) for r in rows], 9),
     ]
     if width >= _NARROW:
         columns.insert(1, _column("lost", [str(r.unresolved or "-") for r in rows], 6))
@@ -127,6 +128,28 @@ def _table(summary: Summary, width: int) -> list[Line]:
     text = ["".join(cells).rstrip() for cells in zip(names, *columns, strict=True)]
     styles = ["dim", *("bad" if r.broken > r.healthy else "" for r in rows)]
     return [Line(t, style) for t, style in zip(text, styles, strict=True)]
+
+
+def _small(value: float | None) -> str:
+    """A difference, to no more digits than there is room for."""
+    return f"{value:.1g}" if value is not None and 0 < abs(value) < 1e-3 else number(value)
+
+
+def share_lines(summary: Summary, width: int) -> list[Line]:
+    """Each addition's part in the harm, and what a fairer answer would cost."""
+    told = summary.attribution
+    if told is None:
+        return []
+    wide = min(max((len(s.addition) for s in told.shares), default=8), width - 34)
+    lines = (
+        [Line(f"{'addition':<{wide}}{'harm':>10}   95 % interval", "dim")] if told.shares else []
+    )
+    for s in told.shares:
+        harm = f"{elide(s.addition, wide):<{wide}}{number(s.harm):>10}"
+        lines.append(
+            Line(f"{harm}   {number(s.low)} to {number(s.high)}", "bad" if s.low > 0 else "")
+        )
+    return [*lines, *_wrapped(told.remark, width, "dim"), Line("")]
 
 
 def _column(title: str, cells: list[str], width: int) -> list[str]:

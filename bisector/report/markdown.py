@@ -19,6 +19,7 @@ def markdown(summary: Summary) -> str:
         _bullets(_prose(r) for r in summary.reasons),
         _todo(summary),
         _why(summary),
+        _shares(summary),
         _evidence("Evidence", summary.arms, summary),
         _evidence("Learning rate", summary.lr, summary),
         _belief(summary),
@@ -112,6 +113,18 @@ def _evidence(title: str, rows: Sequence[ArmRow], summary: Summary) -> str:
         for r in rows
     ]
     return f"### {title}\n\n{_table(head, cells)}"
+
+
+def _shares(summary: Summary) -> str:
+    told = summary.attribution
+    if told is None:
+        return ""
+    rows = [
+        [code(s.addition), number(s.harm), f"{number(s.low)} to {number(s.high)}", str(s.runs)]
+        for s in told.shares
+    ]
+    table = _table(["addition", "harm", "95 % interval", "runs"], rows)
+    return f"### Shares in the harm\n\n{table}\n\n{escaped(told.remark)}"
 
 
 def _belief(summary: Summary) -> str:

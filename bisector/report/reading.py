@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bisector.model.experiment import Experiment
-from bisector.model.session import Concluded, Session, Suspect
+from bisector.model.session import Concluded, Ruling, Session, Suspect
 from bisector.model.trial import Arm
 from bisector.report.arms import ArmRow, arm_rows
 from bisector.report.beliefs import Belief, beliefs, cleared
+from bisector.report.effects import Share, shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,8 @@ class Reading:
     rows: tuple[ArmRow, ...]
     beliefs: tuple[Belief, ...]
     cleared: tuple[str, ...]
+    shares: tuple[Share, ...] = ()
+    """Each addition's part in the harm, largest first, where harm adds up or seems to; else none."""
 
     @property
     def experiment(self) -> Experiment:
@@ -42,4 +45,12 @@ def read(session: Session, ranked: Sequence[Suspect]) -> Reading:
     end = session.conclusion
     ranked = end.ranked if end is not None and end.ranked else ranked
     innocent = cleared(session.experiment.names, ranked)
-    return Reading(session, arm_rows(session), beliefs(ranked), innocent)
+    parts = shares(session) if _adds_up(end) else ()
+    return Reading(session, arm_rows(session), beliefs(ranked), innocent, parts)
+
+
+def _adds_up(end: Concluded | None) -> bool:
+    """Whether the verdict, or what is likeliest without one, is harm that adds up."""
+    if end is None or end.ruling.decided:
+        return end is not None and end.ruling is Ruling.CUMULATIVE
+    return bool(end.ranked) and end.ranked[0].cumulative

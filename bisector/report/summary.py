@@ -8,9 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bisector.model.experiment import Direction
-from bisector.model.session import Dormant, Effect, LrVerdict, Opened, Ruling, Session, Suspect
+from bisector.model.session import (
+    Concluded,
+    Dormant,
+    Effect,
+    LrVerdict,
+    Opened,
+    Ruling,
+    Session,
+    Suspect,
+)
 from bisector.report.advice import Places, Step, next_steps
 from bisector.report.arms import ArmRow, sweep_rows
+from bisector.report.attribution import Attribution, attribution
 from bisector.report.beliefs import Belief
 from bisector.report.cost import Cost, cost
 from bisector.report.failures import Failure, Unjudged, followed, other_failures, unjudged
@@ -27,11 +37,8 @@ class Summary:
     """One search in words and numbers."""
 
     name: str
-    ruling: Ruling | None
+    end: Concluded | None
     """None: the search has not ended."""
-    culprits: tuple[frozenset[str], ...]
-    confidence: float | None
-    """Posterior probability of the ruling; None while there is none."""
     sentence: str
     """The verdict in one sentence; names in backticks, as in all sentences here."""
     reasons: tuple[str, ...]
@@ -48,18 +55,14 @@ class Summary:
     """Likeliest first."""
     cleared: tuple[str, ...]
     """Additions that have next to no part in any explanation."""
-    dormant: tuple[Dormant, ...]
-    """What else breaks training, and is rescued by another addition while everything is on."""
-    effect: Effect | None
-    """How much worse the accused, else everything on, is than the baseline."""
     why: tuple[Why, ...]
     """Why what was convicted does not train, as far as that was looked for."""
     arms: tuple[ArmRow, ...]
     """The evidence."""
     lr: tuple[ArmRow, ...]
     """The learning-rate sweep."""
-    lr_effects: tuple[LrVerdict, ...]
-    """What it says of each culprit."""
+    attribution: Attribution | None
+    """Each addition's part in the harm, if harm adds up."""
     cost: Cost
     unjudged: tuple[Unjudged, ...]
     others: tuple[Failure, ...]
@@ -67,6 +70,41 @@ class Summary:
     places: Places
     version: str
     fingerprint: str
+
+    @property
+    def ruling(self) -> Ruling | None:
+        """None: the search has not ended."""
+        return self.end.ruling if self.end else None
+
+    @property
+    def culprits(self) -> tuple[frozenset[str], ...]:
+        """The sets that are blamed; none while nothing is decided."""
+        return self.end.blamed if self.end else ()
+
+    @property
+    def confidence(self) -> float | None:
+        """Posterior probability of the ruling; None while there is none."""
+        return self.end.confidence if self.end else None
+
+    @property
+    def dormant(self) -> tuple[Dormant, ...]:
+        """What else breaks training, and is rescued by another addition while everything is on."""
+        return self.end.dormant if self.end else ()
+
+    @property
+    def effect(self) -> Effect | None:
+        """How much worse the accused, else everything on, is than the baseline."""
+        return self.end.effect if self.end else None
+
+    @property
+    def lr_effects(self) -> tuple[LrVerdict, ...]:
+        """What the learning-rate sweep says of each culprit."""
+        return self.end.lr if self.end else ()
+
+    @property
+    def upcoming(self) -> tuple[frozenset[str], ...]:
+        """What a spent budget left untrained: the run that would have come next."""
+        return self.end.upcoming if self.end else ()
 
     @property
     def paragraph(self) -> str:
@@ -95,9 +133,7 @@ def summarise(
     opened = next((e for e in session.events if isinstance(e, Opened)), None)
     return Summary(
         name=clean(experiment.name),
-        ruling=end.ruling if end else None,
-        culprits=end.blamed if end else (),
-        confidence=end.confidence if end else None,
+        end=end,
         sentence=sentence(reading),
         reasons=reasons(reading),
         steps=next_steps(reading, places, upcoming),
@@ -106,12 +142,10 @@ def summarise(
         symptom=_symptom(session),
         beliefs=reading.beliefs,
         cleared=reading.cleared,
-        dormant=end.dormant if end else (),
-        effect=end.effect if end else None,
-        lr_effects=end.lr if end else (),
         why=whys(session),
         arms=reading.rows,
         lr=sweep_rows(session, reading.rows),
+        attribution=attribution(session) if reading.shares else None,
         cost=cost(session),
         unjudged=unjudged(session),
         others=other_failures(session),

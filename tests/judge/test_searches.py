@@ -122,3 +122,24 @@ def test_healthy_and_broken_curves_are_told_apart_in_time(bench) -> None:
     assert all(row["falsely_stopped"] == 0 for row in rows.values())
     assert rows["never learns"]["stopped"] == 3
     assert rows["never learns"]["saved"] > 0.5
+
+
+def test_where_the_seeds_spread_could_hide_anything_the_baseline_is_called_flaky(bench) -> None:
+    session = bench.search(
+        bench.additions(4), lambda t: bench.scored(0.2 if t.seed % 3 == 1 else 0.9)
+    )
+    assert session.conclusion.ruling is Ruling.BASELINE_FLAKY
+    assert "seeds an arm" in session.conclusion.because
+
+
+def test_a_small_harm_is_told_with_its_interval_and_as_not_worth_acting_on(bench) -> None:
+    spread = (0.0, 0.002, -0.002, 0.001, -0.001, 0.0)
+    session = bench.search(
+        bench.additions(4),
+        lambda t: bench.scored(0.9 + spread[t.seed % 6] - 0.006 * bool(t.arm.additions)),
+    )
+    found = session.conclusion
+    assert found.ruling is Ruling.NOTHING_BREAKS
+    assert found.effect.negligible
+    assert found.effect.low < 0.006 < found.effect.high < 0.02
+    assert "below the 0.02 worth acting on" in found.because

@@ -286,3 +286,17 @@ def test_the_chance_of_passing_by_luck_falls_with_every_pass() -> None:
     assert chance_of_passing(6) < 0.01 < chance_of_passing(5)
     assert passes_needed(0.99) == 6
     assert repeats_needed(0.05, 0.99) < repeats_needed(0.3, 0.99)
+
+
+def test_a_spent_budget_leaves_word_of_the_run_that_would_have_come_next() -> None:
+    asked = experiment(12, trials=8)
+    found = end(play(asked, AdaptivePlanner(), having("a1", "a6"), 1))
+    assert found.ruling is Ruling.INCONCLUSIVE
+    (next_set,) = found.upcoming
+    assert next_set <= asked.names
+    more = play(experiment(12, trials=9), AdaptivePlanner(), having("a1", "a6"), 1)
+    assert more.launched[8].trial.arm == Arm(next_set)
+
+
+def test_a_verdict_asks_for_nothing_more() -> None:
+    assert end(play(experiment(6), AdaptivePlanner(), having("a3"))).upcoming == ()
