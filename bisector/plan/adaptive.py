@@ -41,7 +41,7 @@ class AdaptivePlanner:
     """Beta prior of the chance that a healthy arm's run fails: (fails, passes)."""
     false_pass: tuple[float, float] = (2.0, 18.0)
     """Beta prior of the chance that a broken arm's run passes: (passes, fails)."""
-    flaky: float = 0.05
+    flaky: float = 0.02
     """Chance that runs deceive several times as often as that."""
     prior: Mapping[str, float] = field(default_factory=dict)
     """Prior weights by shape of explanation, over those of `catalogue.PRIOR`."""

@@ -90,7 +90,7 @@ class Slip:
     """Beta prior that a healthy arm's run fails, as (deceives, tells the truth)."""
     false_pass: tuple[float, float] = (2.0, 18.0)
     """The same for a broken arm's run that passes."""
-    flaky: float = 0.05
+    flaky: float = 0.02
     """Chance that training is flaky, with error rates several times as high."""
 
     @property

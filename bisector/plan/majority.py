@@ -8,7 +8,7 @@ known, with guesses for what is not, gives the runs to ask for now and ahead of 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 from bisector.model.experiment import Experiment
 from bisector.model.session import Ruling, Session, Suspect
@@ -22,6 +22,8 @@ Procedure = Callable[[Experiment], Search]
 
 AHEAD = 200
 """Guessed verdicts after which looking further ahead is idle."""
+INTERACTION = 3
+"""Most additions that are taken to break training only together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,16 @@ def decide(
     return Accusation(Suspect((), 0.0), "the budget is spent", Ruling.INCONCLUSIVE)
 
 
+def adds_up(culprits: Sequence[Subset]) -> bool:
+    """Whether sets look like harm that adds up: large ones, and some additions in several of them.
+
+    Where many additions weigh a little each, one minimal set that crosses the line is as good
+    as any other, and a search for such sets goes on for ever.
+    """
+    large = [c for c in culprits if len(c) > INTERACTION]
+    return any(one & other for one, other in combinations(large, 2))
+
+
 def replay(
     search: Search, majority: Majority, slots: int
 ) -> tuple[tuple[Subset, ...], Culprits | None]:
@@ -105,7 +117,13 @@ def reduce(items: Sequence[str], fixed: Subset, experiment: Experiment) -> Searc
             if parts >= len(kept):
                 break
             parts = min(len(kept), 2 * parts)
-    return (frozenset(kept),)
+    return (_needed_by_none(frozenset(kept), experiment),)
+
+
+def _needed_by_none(kept: Subset, experiment: Experiment) -> Subset:
+    """The set less what is only in it because others in it cannot run without it."""
+    direct = {a.name: a.requires for a in experiment.additions}
+    return kept - frozenset().union(*(direct[name] for name in kept))
 
 
 def _smaller(items: tuple[str, ...], parts: int) -> Iterator[tuple[tuple[str, ...], int]]:
@@ -122,6 +140,10 @@ def _smaller(items: tuple[str, ...], parts: int) -> Iterator[tuple[tuple[str, ..
 def _accuse(session: Session, majority: Majority, culprits: Culprits) -> Accusation:
     named = tuple(sorted(culprits, key=lambda c: (len(c), sorted(c))))
     ranked = AdaptivePlanner().rank(session)
+    if adds_up(culprits):
+        heap = next(s for s in ranked if s.cumulative)
+        because = "no culprit: ever other sets cross the line, the harm of many additions adds up"
+        return Accusation(heap, because, Ruling.CUMULATIVE)
     suspect = Suspect(named, next((s.probability for s in ranked if s.culprits == named), 0.0))
     if culprits:
         return Accusation(suspect, f"settled by the majority of {majority.repeats} runs a set")

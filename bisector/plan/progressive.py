@@ -10,7 +10,7 @@ from bisector.model.experiment import Addition, Experiment, Find, Kind
 from bisector.model.session import Session, Suspect
 from bisector.plan import majority
 from bisector.plan.adaptive import AdaptivePlanner
-from bisector.plan.majority import Search, reduce
+from bisector.plan.majority import Search, adds_up, reduce
 from bisector.plan.observations import Subset
 from bisector.ports import Accusation
 
@@ -41,7 +41,7 @@ def climb(experiment: Experiment) -> Search:
             on |= {step.name}
             continue
         found += yield from _blame(step, on, experiment)
-        if experiment.find is Find.FIRST:
+        if experiment.find is Find.FIRST or adds_up(found):
             break
     return tuple(dict.fromkeys(found))
 

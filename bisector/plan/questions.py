@@ -24,8 +24,6 @@ FLIPPED, FLIP_ROUNDS = 4, 3
 """Candidates improved by single changes, and how often."""
 SCENES = 64
 """Joint outcomes of earlier picks that are told apart."""
-FRONT = 24
-"""Families for which the last step, from likely to sure, is counted in."""
 SAVED = 0.5
 """Share of a run's cost that is saved if the certificate would ask for it anyway."""
 
@@ -106,8 +104,6 @@ class Outlook:
     fails: Floats
     gain: Floats
     """Expected bits about the explanation."""
-    drive: Floats
-    """The same, with the way from likely to sure counted in."""
 
 
 def pick(
@@ -157,21 +153,18 @@ def outlook(belief: Belief, scenes: Scenes, rows: Bools) -> Outlook:
     calm, loud = entropy(low), entropy(high)
     noise = broken @ (mean[:-1] * (loud - calm)) + mean[:-1] @ calm + mean[-1] * entropy(crossed)
     told = mass @ entropy(fails / mass[:, None]) - noise
-    drive = told
-    if len(mass) == 1:
-        drive = told + _last_step(belief, scenes.weights[0], (broken, crossed), fails[0])
-    return Outlook(fails.sum(axis=0), told, drive)
+    return Outlook(fails.sum(axis=0), told)
 
 
 def _best(belief: Belief, terms: Terms, scenes: Scenes, pool: Bools) -> Question:
     eye = np.eye(belief.space.size, dtype=np.bool_)
     seen = outlook(belief, scenes, pool)
-    gains, worth = seen.gain, terms.worth(pool, seen.fails, seen.drive)
+    gains, worth = seen.gain, terms.worth(pool, seen.fails, seen.gain)
     for _ in range(FLIP_ROUNDS):
         top = pool[np.argsort(-worth, kind="stable")[:FLIPPED]]
         flips = distinct(belief.space, (top[:, None, :] ^ eye).reshape(-1, len(eye)))
         seen = outlook(belief, scenes, flips)
-        better = terms.worth(flips, seen.fails, seen.drive)
+        better = terms.worth(flips, seen.fails, seen.gain)
         if better.max() <= worth.max():
             break
         pool, gains = np.concatenate([pool, flips]), np.concatenate([gains, seen.gain])
@@ -185,34 +178,6 @@ def _chances(belief: Belief, row: Bools) -> Floats:
     high, low = belief.rates
     broken = belief.rules.breaks(row[None])[0]
     return np.append(np.where(broken, high, low), belief.size_fails[row.sum()])
-
-
-def _last_step(
-    belief: Belief, weights: Floats, outcomes: tuple[Floats, Floats], fails: Floats
-) -> Floats:
-    """What makes the information of a row its extrinsic Jensen-Shannon divergence.
-
-    For each leading explanation: how much further its outcomes are from those of all
-    others together than from those of all, itself included. Information alone is slow
-    to go from likely to sure (Naghshvar, Javidi and Wigger, 2015).
-    """
-    front = np.argsort(-np.round(weights, 9), kind="stable")[:FRONT]
-    broken, crossed = outcomes
-    (high, low), heap = belief.rates, len(weights) - 1
-    families = front[front < heap]
-    own = np.empty((len(fails), len(front)))
-    own[:, front < heap] = low[families] + broken[:, families] * (high - low)[families]
-    own[:, front == heap] = crossed[:, None]
-    share, mean = weights[front], fails[:, None]
-    others = (mean - share * own) / (1 - share + 1e-12)
-    steps = share * (_divergence(own, others) - _divergence(own, mean))
-    return np.asarray(steps.sum(axis=1), dtype=np.float64)
-
-
-def _divergence(p: Floats, q: Floats) -> Floats:
-    """Kullback-Leibler, between two coins, in bits."""
-    q = np.clip(q, 1e-9, 1 - 1e-9)
-    return np.asarray(p * np.log2(p / q) + (1 - p) * np.log2((1 - p) / (1 - q)))
 
 
 def entropy(p: Floats) -> Floats:

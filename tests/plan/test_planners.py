@@ -159,6 +159,25 @@ def test_probabilities_sum_to_one_with_256_additions() -> None:
     assert total == pytest.approx(1.0, abs=0.01)
 
 
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_step_by_step_harm_that_adds_up_is_seen_to_have_no_culprit(repeats: int) -> None:
+    def train(trial: Trial) -> Verdict:
+        return BROKEN if len(trial.arm.additions) >= 6 else HEALTHY
+
+    planner = ProgressivePlanner(repeats)
+    session, found = play(planner, opened(experiment("abcdefghij"), train), train)
+    assert found.ruling is Ruling.CUMULATIVE
+    assert found.suspect.cumulative
+    assert session.spent < session.experiment.budget.trials
+
+
+def test_four_that_break_only_together_are_no_harm_that_adds_up() -> None:
+    train = breaks_with("bdfh")
+    _, found = play(ProgressivePlanner(1), opened(experiment(), train), train)
+    assert found.suspect.culprits == (frozenset("bdfh"),)
+    assert found.ruling is None
+
+
 def test_noise_told_three_times_too_low_or_too_high_misleads_no_more_than_one_search() -> None:
     games, (a, b) = 14, NOISE.values()
     right = wrong(AdaptivePlanner(), 1, games)
