@@ -6,12 +6,17 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from bisector.notebook import load
+    from bisector.train.trainable import log, trainable
 
-__all__ = ["__version__", "load"]
+__all__ = ["__version__", "load", "log", "trainable"]
 
 
 def __getattr__(name: str) -> object:
-    """`load`, imported when it is asked for: the command line must start at once."""
+    """What is imported only when it is asked for: the command line must start at once."""
+    if name in ("log", "trainable"):
+        from bisector.train import trainable as reporting  # noqa: PLC0415  see above
+
+        return getattr(reporting, name)
     if name == "load":
         from bisector.notebook import load as found  # noqa: PLC0415  see above
 

@@ -64,6 +64,8 @@ HEAVY_IN = {
         "report/mlflow_params.py",
     },
     "tensorboard": {"collect/tensorboard.py"},
+    "lightning": {"train/lightning_callback.py"},
+    "transformers": {"train/transformers_callback.py"},
     "matplotlib": {"report", "notebook"},
     "pandas": {"notebook"},
     "rich": {"report", "cli"},

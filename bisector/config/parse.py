@@ -157,7 +157,8 @@ def _spelled(composer: Composer, addition: Addition) -> dict[str, str]:
                 f"{composer.shown}: {where} = `{text}` is not a Hydra override ({' '.join(str(e).split())}).",
                 hint="Write key=value, +key=value for a new key, or group=option.",
             ) from None
-        key = override.key_or_group
+        # An option of a group may be placed elsewhere: model@recipe.model=wide.
+        key = override.package or override.key_or_group
         if key.split(".")[0].split("/")[0] != "recipe":
             raise ConfigError(
                 f"{composer.shown}: {where} sets `{key}`, which is not part of the recipe.",
