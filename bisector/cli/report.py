@@ -50,7 +50,11 @@ def main(args: argparse.Namespace) -> int:
     collector = collector_of(config)
     page = home / rundir.REPORT
     PageReporter(
-        page, rank, lambda number: collector.collect(rundir.of(home, number)), places
+        page,
+        rank,
+        lambda number: collector.collect(rundir.of(home, number)),
+        places,
+        lambda number: collector.look(rundir.of(home, number)).facts,
     ).close(session)
     print(page)
     if args.shapley:

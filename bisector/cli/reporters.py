@@ -31,6 +31,7 @@ def reporters_of(
         rank,
         lambda number: collector.collect(rundir.of(home, number)),
         places,
+        lambda number: collector.look(rundir.of(home, number)).facts,
     )
     told: tuple[Reporter, ...] = (page, _terminal(args, rank, places))
     if not viewed(opened).anywhere:

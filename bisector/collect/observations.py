@@ -58,7 +58,7 @@ def nonfinite(rows: Sequence[Row]) -> Facts:
     """Where a value that is not finite was born, or else the first step whose loss is none."""
     met = {"met": False} | _first_loss(rows)
     traced = next((row for row in rows if row["kind"] == "nonfinite"), None)
-    if traced is None:
+    if traced is None or not (met["met"] or "operator" in traced):
         return met
     told = {n: v for n, v in {**met, **traced, "met": True}.items() if n not in ("kind", "because")}
     return told if "operator" in traced else {**told, "because": traced["because"]}

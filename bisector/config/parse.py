@@ -288,11 +288,15 @@ def _inspection(composer: Composer, cfg: ExperimentConf) -> Inspection:
         raise _range(composer, "inspect.max_samples", given.max_samples, "at least 1")
     if not given.seconds > 0:
         raise _range(composer, "inspect.seconds", given.seconds, "above 0")
+    if given.memory_mb < 0:
+        raise _range(composer, "inspect.memory_mb", given.memory_mb, "0 or above")
     return Inspection(
         enabled=given.enabled,
         stop=given.stop,
         max_samples=given.max_samples,
         seconds=given.seconds,
+        watch=given.watch,
+        memory_mb=given.memory_mb,
     )
 
 

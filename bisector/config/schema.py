@@ -115,6 +115,10 @@ class InspectConf:
     max_samples: int = 2000
     """Of each split, and in the batches that are drawn."""
     seconds: float = 60.0
+    watch: bool = True
+    """Train what was convicted, and the baseline beside it, once more under probes."""
+    memory_mb: float = 256.0
+    """Bound of the states that a watched run keeps, to do a failing step again; 0: none."""
 
 
 @dataclass

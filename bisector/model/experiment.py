@@ -126,6 +126,10 @@ class Inspection:
     """Samples of each split, and samples in the batches that are drawn."""
     seconds: float = 60.0
     """Time for the facts of one arm."""
+    watch: bool = True
+    """Train what was convicted, and the baseline beside it, once more under probes."""
+    memory_mb: float = 256.0
+    """Bound of the states that a watched run keeps, to do a failing step again; 0: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

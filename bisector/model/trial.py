@@ -28,19 +28,25 @@ class Arm:
     """Multiplier on the learning rate that the additions leave."""
     trained: bool = True
     """False: its parts are built and looked at, and no step is taken."""
+    watched: bool = False
+    """Its runs are watched by probes while they train; they train the same bits as any other."""
 
     @property
     def label(self) -> str:
         """A short, stable, human-readable name."""
         scale = () if self.lr_scale == 1.0 else (f"lr x{self.lr_scale:g}",)
-        looked = () if self.trained else ("(looked at)",)
+        looked = (
+            *(() if self.trained else ("(looked at)",)),
+            *(("(watched)",) if self.watched else ()),
+        )
         on = "+".join(sorted(self.additions)) or "baseline"
         return " ".join([on, *self.tweaks, *scale, *looked])
 
     @property
     def plain(self) -> bool:
         """Whether the arm trains a set of additions and nothing else."""
-        return not self.tweaks and self.lr_scale == 1.0 and self.trained
+        alone = not self.tweaks and self.lr_scale == 1.0
+        return alone and self.trained and not self.watched
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ model, takes no step, and leaves facts for the checks. It is no evidence about b
 from collections.abc import Sequence
 
 from bisector.model.finding import Finding, Severity, Stage
-from bisector.model.session import Concluded, Ruling, Session
+from bisector.model.session import Concluded, Judged, Ruling, Session
 from bisector.model.trial import Arm, Purpose
 from bisector.model.verdict import Outcome
 from bisector.plan.asks import Want, missing, pending
@@ -50,7 +50,28 @@ def look_closer(session: Session, slots: int, blind: str) -> Decision | None:
     """What was convicted, by its parts and by what its runs have shown beside the baseline's."""
     if session.accusation is None or not session.experiment.inspect.enabled:
         return None
-    return _look(session, slots, [_after(session, arm, blind) for arm in convicted(session)])
+    arms = convicted(session)
+    if decision := _watch(session, slots, arms, blind):
+        return decision
+    return _look(session, slots, [_after(session, arm, blind) for arm in arms])
+
+
+def watched(additions: frozenset[str]) -> Arm:
+    """The arm that trains a set of additions under probes."""
+    return Arm(additions, watched=True)
+
+
+def _watch(
+    session: Session, slots: int, arms: Sequence[frozenset[str]], blind: str
+) -> Decision | None:
+    """Runs under probes that are missing: of what was convicted, and of the baseline beside it."""
+    if blind or not session.experiment.inspect.watch:
+        return None
+    wants = [Want(watched(arm), 1, Purpose.EXPERIMENT) for arm in dict.fromkeys((*arms, BASELINE))]
+    left = session.experiment.budget.trials - session.spent
+    if left > 0 and (trials := missing(session, wants)):
+        return Decision(ask=trials[: min(slots, left)])
+    return Decision() if pending(session, wants) else None
 
 
 def convicted(session: Session) -> tuple[frozenset[str], ...]:
@@ -118,8 +139,8 @@ def _before(session: Session, additions: frozenset[str], blind: str) -> Look:
 
 
 def _after(session: Session, additions: frozenset[str], blind: str) -> Look:
-    broken = [e for e in session.runs(Arm(additions)) if e.verdict.outcome is Outcome.BROKEN]
-    healthy = [e for e in session.runs(Arm()) if e.verdict.outcome is Outcome.HEALTHY]
+    broken = _ended(session, additions, Outcome.BROKEN)
+    healthy = _ended(session, BASELINE, Outcome.HEALTHY)
     seed = broken[0].trial.seed if broken else session.experiment.seed
     # On the same seed the two differ by the additions and by nothing else.
     neighbours = sorted(healthy, key=lambda e: e.trial.seed != seed)
@@ -129,6 +150,12 @@ def _after(session: Session, additions: frozenset[str], blind: str) -> Look:
         (*_looks(session, BASELINE), *(e.trial.number for e in neighbours[:1])),
         blind=blind,
     )
+
+
+def _ended(session: Session, additions: frozenset[str], outcome: Outcome) -> list[Judged]:
+    """The runs of a set that came out so, those that were watched first."""
+    runs = (*session.runs(watched(additions)), *session.runs(Arm(additions)))
+    return [e for e in runs if e.verdict.outcome is outcome]
 
 
 def _looks(session: Session, additions: frozenset[str]) -> tuple[int, ...]:

@@ -123,7 +123,12 @@ def _nearly_full(on: frozenset[str], full: frozenset[str]) -> bool:
 
 def _extras(arm: Arm) -> tuple[str, ...]:
     rate = () if arm.lr_scale == 1.0 else (f"lr {scale(arm.lr_scale)}",)
-    return (*arm.tweaks, *rate, *(() if arm.trained else ("looked at",)))
+    return (
+        *arm.tweaks,
+        *rate,
+        *(() if arm.trained else ("looked at",)),
+        *(("watched",) if arm.watched else ()),
+    )
 
 
 def _scores(runs: Sequence[Judged]) -> list[float]:

@@ -15,17 +15,34 @@ from markupsafe import Markup
 
 from bisector import rundir
 from bisector.model.evidence import Evidence
+from bisector.model.finding import Facts
 from bisector.model.session import Judged, Opened, Session, Suspect
 from bisector.report.advice import Places, overrides
 from bisector.report.arms import arm_name
 from bisector.report.belief_picture import courses
 from bisector.report.curve_picture import curve_pictures
+from bisector.report.heat_picture import watched_runs
 from bisector.report.search_picture import search_picture
 from bisector.report.summary import Summary, summarise
 from bisector.report.wording import clean, duration, number, percent, scale
 
 _CONFIG_SHOWN = 200_000
 """Characters of the configuration that are shown."""
+
+
+def nothing_seen(number: int) -> Facts:
+    """The facts of runs that nobody watched."""
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Further:
+    """What a report may draw beside the session's own record."""
+
+    past: Sequence[Sequence[Suspect]] = ()
+    """What `belief_picture.history` tells of earlier rankings."""
+    facts: Callable[[int], Facts] = nothing_seen
+    """What was seen of a trial, by its number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +61,9 @@ class RunRow:
     """A command that does it once more; empty where the session's folder is not known."""
 
 
+NOTHING_FURTHER = Further()
+
+
 def write_report(
     session: Session,
     ranked: Sequence[Suspect],
@@ -51,18 +71,17 @@ def write_report(
     path: Path,
     *,
     places: Places | None = None,
-    past: Sequence[Sequence[Suspect]] = (),
+    further: Further = NOTHING_FURTHER,
 ) -> None:
     """Write the report of `session` to `path`, whole or not at all.
 
-    `evidence` gives a trial's evidence by its number; `past` is what
-    `belief_picture.history` tells of earlier rankings.
+    `evidence` gives a trial's evidence by its number.
 
     Raises:
         OSError: the file cannot be written.
     """
     summary = summarise(session, ranked, places=places)
-    page = render(session, summary, evidence, past)
+    page = render(session, summary, evidence, further)
     draft = path.with_name(path.name + ".part")
     draft.write_text(page, encoding="utf-8")
     draft.replace(path)
@@ -72,7 +91,7 @@ def render(
     session: Session,
     summary: Summary,
     evidence: Callable[[int], Evidence],
-    past: Sequence[Sequence[Suspect]] = (),
+    further: Further = NOTHING_FURTHER,
 ) -> str:
     """The page as text."""
     end = session.conclusion
@@ -89,7 +108,8 @@ def render(
             ended=end is not None,
             search=search_picture(session),
             curves=curve_pictures(session, evidence),
-            courses=courses(past, ranked),
+            watched=watched_runs(session, further.facts),
+            courses=courses(further.past, ranked),
             runs=[_run(session, summary, e) for e in _by_number(session)],
             additions=[
                 (a, overrides(session.experiment, [a.name])) for a in session.experiment.additions

@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from bisector.model.evidence import Evidence
+from bisector.model.finding import Facts
 from bisector.model.session import Event, Session
 from bisector.report.advice import Places
 from bisector.report.belief_picture import history
-from bisector.report.html import write_report
+from bisector.report.html import Further, nothing_seen, write_report
 from bisector.report.terminal import Rank
 
 
@@ -15,9 +16,15 @@ class PageReporter:
     """Writes one page, at the end; a search in progress is for the terminal to show."""
 
     def __init__(
-        self, path: Path, rank: Rank, evidence: Callable[[int], Evidence], places: Places
+        self,
+        path: Path,
+        rank: Rank,
+        evidence: Callable[[int], Evidence],
+        places: Places,
+        facts: Callable[[int], Facts] = nothing_seen,
     ) -> None:
         self._path, self._rank, self._evidence, self._places = path, rank, evidence, places
+        self._facts = facts
 
     def update(self, session: Session, event: Event, evidence: Evidence | None) -> None:
         """Nothing: see `close`."""
@@ -27,12 +34,12 @@ class PageReporter:
 
     def close(self, session: Session) -> None:
         """Write the page."""
-        past = history(session, self._rank)
+        further = Further(history(session, self._rank), self._facts)
         write_report(
             session,
             self._rank(session),
             self._evidence,
             self._path,
             places=self._places,
-            past=past,
+            further=further,
         )

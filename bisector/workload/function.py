@@ -15,7 +15,7 @@ from bisector.model.experiment import LearningRate
 from bisector.model.session import Session
 from bisector.model.trial import Arm, Trial
 from bisector.ports import Job, Limits
-from bisector.rundir import CONFIG, ENV_RUNDIR, INSPECT, PREFLIGHT, write_json
+from bisector.rundir import CONFIG, ENV_RUNDIR, INSPECT, OBSERVE, PREFLIGHT, write_json
 from bisector.workload.overrides import overrides_of
 
 WATCHES = ".watch("
@@ -56,6 +56,9 @@ class FunctionWorkload:
         rundir.mkdir(parents=True, exist_ok=True)
         text = yaml.safe_dump(self._config(session, trial.arm), sort_keys=False)
         (rundir / CONFIG).write_text(text, encoding="utf-8")
+        if trial.arm.watched:
+            memory = session.experiment.inspect.memory_mb
+            write_json(rundir / OBSERVE, {"memory_mb": memory})
         return self._job(rundir, "bisector.train.worker", self.target, str(trial.seed))
 
     def preflight(self, session: Session, rundir: Path) -> Job:

@@ -138,7 +138,8 @@ class Ring:
     def _finite(self) -> torch.Tensor:
         weights = [p.detach() for p in self.training.parameters().values()]
         since = list(self.losses)[-self.every :]
-        seen = torch.stack([*tensors.norms(weights), *(loss.float() for loss in since)])
+        # A norm may overflow where no weight is infinite yet.
+        seen = torch.stack([*tensors.bounds(weights), *(loss.float() for loss in since)])
         return seen.isfinite().all()
 
 
