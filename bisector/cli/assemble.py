@@ -20,6 +20,7 @@ from bisector.errors import ConfigError
 from bisector.judge.oracle import SymptomOracle
 from bisector.model.experiment import Experiment
 from bisector.orchestrator import Parts
+from bisector.plan.baseline import mend_baseline
 from bisector.plan.looks import explain, inspect, look_closer, try_remedy
 from bisector.plan.phases import Phase, conclude, confirm, isolate, reproduce, sweep_lr
 from bisector.ports import Collector, Launcher, Limits, Planner, Reporter, Workload
@@ -42,6 +43,7 @@ def search_phases(planner: Planner, blind: str) -> tuple[Phase, ...]:
     """
     return (
         partial(inspect, blind=blind),
+        partial(mend_baseline, blind=blind),
         reproduce,
         isolate(planner),
         confirm,

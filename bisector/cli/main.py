@@ -26,6 +26,7 @@ VERBS = {
     "init": "write a commented experiment for your own code",
     "check": "look for known reasons in data, model and loss, before anything is trained",
     "explain": "print the manual page of a reason or a check, or list all of them",
+    "ladder": "train on 2 samples, then on ever more, up to the first rung that breaks",
     "sweep": "sweep hyperparameters of the recipe, with nothing to accuse",
 }
 """One module of `bisector.cli` each, imported only when asked for: `--help` stays instant."""
@@ -101,13 +102,13 @@ def _add(sub: argparse.ArgumentParser, verb: str) -> None:
     )
     sub.add_argument("--conf-dir", type=Path, help="folder of your configurations (default: conf)")
     sub.add_argument("--json", action="store_true", help="for machines: JSON on standard output")
-    if verb in ("run", "between", "sweep", "plan"):
+    if verb in ("run", "between", "sweep", "ladder", "plan"):
         sub.add_argument(
             "--fresh", action="store_true", help="start over; the old search is kept aside"
         )
-    if verb in ("run", "between", "sweep"):
+    if verb in ("run", "between", "sweep", "ladder"):
         sub.add_argument("--plain", action="store_true", help="plain lines, no live view")
-    if verb in ("run", "between", "sweep", "report"):
+    if verb in ("run", "between", "sweep", "ladder", "report"):
         _gate(sub)
     if verb == "report":
         sub.add_argument("--md", action="store_true", help="print it as Markdown instead")
@@ -138,7 +139,7 @@ def _gate(sub: argparse.ArgumentParser) -> None:
 
 def _add_for_one_arm(sub: argparse.ArgumentParser, verb: str) -> None:
     """The flags of verbs that do not search, but look at or train one set of additions."""
-    if verb in ("sweep", "check", "explain"):
+    if verb in ("sweep", "ladder", "check", "explain"):
         sub.add_argument("--on", metavar="A,B", help="additions that are on throughout")
     if verb == "check":
         sub.add_argument("--html", type=Path, metavar="FILE", help="where the page goes")

@@ -10,6 +10,10 @@ from bisector.model.experiment import Metric
 from bisector.model.verdict import Outcome, Signature, Symptom, Verdict
 
 LOSSES = (Signal.LOSS, Signal.VAL_LOSS)
+BY_HEART = 32
+"""Samples that any network which learns at all learns by heart; more may take longer."""
+LOSS_KEPT = 0.1
+"""Share of its first loss that such a set may keep (an error of 5 % in TheDeepChecker, 2022)."""
 
 
 def value_of(evidence: Evidence, metric: Metric) -> float | None:
@@ -75,6 +79,17 @@ def stuck(e: Evidence, metric: Metric, noise: Noise | None) -> Verdict | None:
     return _broken(Signature(symptom), 1.0, f"loss went from {first:.3g} to {last:.3g}")
 
 
+def not_learned_by_heart(e: Evidence, metric: Metric, noise: Noise | None) -> Verdict | None:
+    """A handful of samples, seen over and over again, kept most of their loss."""
+    shown, kept = e.facts.get("tiny_set"), e.facts.get("tiny_set_kept")
+    if not isinstance(shown, int | float) or not isinstance(kept, int | float):
+        return None
+    if shown > BY_HEART or kept <= LOSS_KEPT:
+        return None
+    said = f"{kept:.0%} of the loss on {shown:.0f} samples is left, more than {LOSS_KEPT:.0%}"
+    return _broken(Signature(Symptom.STUCK, "by heart"), 1.0, said)
+
+
 def worse(e: Evidence, metric: Metric, noise: Noise | None) -> Verdict | None:
     """The deciding metric is worse than the baseline's by more than the smallest effect."""
     value = value_of(e, metric)
@@ -92,7 +107,16 @@ def worse(e: Evidence, metric: Metric, noise: Noise | None) -> Verdict | None:
 
 Look = Callable[[Evidence, Metric, Noise | None], Verdict | None]
 
-SYMPTOMS: Sequence[Look] = (crashed, timed_out, out_of_memory, not_finite, no_metric, stuck, worse)
+SYMPTOMS: Sequence[Look] = (
+    crashed,
+    timed_out,
+    out_of_memory,
+    not_finite,
+    no_metric,
+    not_learned_by_heart,
+    stuck,
+    worse,
+)
 """In the order in which they explain each other: the first to speak is the verdict."""
 
 

@@ -32,6 +32,9 @@ class Ruling(StrEnum):
     SWEPT = "swept"
     """A plain hyperparameter sweep ended; nothing was accused."""
 
+    CLIMBED = "climbed"
+    """A ladder of ever more samples ended; nothing was accused."""
+
     @property
     def decided(self) -> bool:
         """Whether the question was answered."""

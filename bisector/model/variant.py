@@ -30,6 +30,7 @@ class Variant(StrEnum):
     LONGER = "longer"
     WIDER = "wider"
     LOWER_LR = "lower-lr"
+    MUCH_LOWER_LR = "much-lower-lr"
     HIGHER_LR = "higher-lr"
     # Comparisons: they tell where the fault is.
     REFERENCE_MODEL = "reference-model"
@@ -61,6 +62,7 @@ MEANS: Mapping[Variant, str] = {
     Variant.LONGER: "train twice as long",
     Variant.WIDER: "make the network twice as wide",
     Variant.LOWER_LR: "take a tenth of the learning rate",
+    Variant.MUCH_LOWER_LR: "take a hundredth of the learning rate",
     Variant.HIGHER_LR: "take ten times the learning rate",
     Variant.REFERENCE_MODEL: "put a small standard model in its place",
     Variant.TWO_CLASSES: "keep two classes only",
@@ -89,7 +91,7 @@ PROVES: Mapping[str, tuple[Variant, ...]] = {
     "R31": (Variant.LONGER,),
     "R34": (Variant.ADAMW, Variant.SGD),
     "R35": (Variant.CLIP_GRADIENTS, Variant.LOWER_LR),
-    "R36": (Variant.LOWER_LR, Variant.HIGHER_LR),
+    "R36": (Variant.LOWER_LR, Variant.MUCH_LOWER_LR, Variant.HIGHER_LR),
     "R37": (Variant.CLIP_GRADIENTS, Variant.LOWER_LR, Variant.FULL_PRECISION),
 }
 """THE table: by reason, the changes of which each proves it if the training then works.

@@ -1,6 +1,6 @@
 """Why what was convicted does not train: findings, and how far each has been put to the proof."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from bisector.model.finding import Finding, Reason, Status
 from bisector.model.session import Explained, Session
@@ -11,13 +11,18 @@ ORDER = (Status.PROVED, Status.SUSPECTED, Status.REFUTED)
 """A remedy that restores training outranks all that was only seen; one that fails clears it."""
 
 
-def explained(session: Session, additions: frozenset[str]) -> Decision | None:
-    """Record why an arm does not train, unless just that stands in the session already."""
+def explained(
+    session: Session, additions: frozenset[str], more: Sequence[Reason] = ()
+) -> Decision | None:
+    """Record why an arm does not train, unless just that stands in the session already.
+
+    `more` are reasons that experiments gave.
+    """
     seen = session.diagnosed(additions)
-    if seen is None:
+    if seen is None and not more:
         return None
-    reasons = sorted(_reasons(session, additions), key=lambda r: ORDER.index(r.status))
-    told = Explained(additions, tuple(reasons), seen.diagnosis.unlooked)
+    reasons = sorted((*_reasons(session, additions), *more), key=lambda r: ORDER.index(r.status))
+    told = Explained(additions, tuple(reasons), seen.diagnosis.unlooked if seen else ())
     said = [e for e in session.explained if e.additions == additions]
     if said and (said[-1].reasons, said[-1].unlooked) == (told.reasons, told.unlooked):
         return None

@@ -7,7 +7,7 @@ model, takes no step, and leaves facts for the checks. It is no evidence about b
 from collections.abc import Sequence
 
 from bisector.model.finding import Finding, Severity, Stage
-from bisector.model.session import Concluded, Judged, Ruling, Session
+from bisector.model.session import Concluded, Diagnosed, Judged, Ruling, Session
 from bisector.model.trial import Arm, Purpose
 from bisector.model.verdict import Outcome
 from bisector.plan.asks import Want, missing, pending
@@ -50,7 +50,13 @@ def look_closer(session: Session, slots: int, blind: str) -> Decision | None:
     """What was convicted, by its parts and by what its runs have shown beside the baseline's."""
     if session.accusation is None or not session.experiment.inspect.enabled:
         return None
-    arms = convicted(session)
+    return look_after(session, slots, convicted(session), blind)
+
+
+def look_after(
+    session: Session, slots: int, arms: Sequence[frozenset[str]], blind: str
+) -> Decision | None:
+    """Arms that have been trained, by their parts and by what their runs have shown."""
     if decision := _watch(session, slots, arms, blind):
         return decision
     return _look(session, slots, [_after(session, arm, blind) for arm in arms])
@@ -94,7 +100,8 @@ def try_remedy(session: Session, slots: int) -> Decision | None:
 def afford(session: Session, slots: int, wants: Sequence[Want], most: int) -> Decision | None:
     """What is missing of the wants, within the search's budget and their purpose's own."""
     trials = missing(session, wants)
-    spent = sum(e.trial.purpose is w.purpose for e in session.started for w in wants[:1])
+    purposes = {want.purpose for want in wants}
+    spent = sum(e.trial.purpose in purposes for e in session.started)
     left = min(most - spent, session.experiment.budget.trials - session.spent)
     if trials and left > 0:
         return Decision(ask=trials[: min(slots, left)])
@@ -129,8 +136,14 @@ def _look(session: Session, slots: int, looks: Sequence[Look]) -> Decision | Non
 
 
 def _answered(session: Session, look: Look) -> bool:
-    last = session.diagnosed(look.additions)
-    return last is not None and (last.trials, last.beside) == (look.trials, look.beside)
+    """Whether the checks were asked about all of this, or about more."""
+    asked = [e for e in session.events if isinstance(e, Diagnosed)]
+    return any(
+        e.additions == look.additions
+        and set(look.trials) <= set(e.trials)
+        and set(look.beside) <= set(e.beside)
+        for e in asked
+    )
 
 
 def _before(session: Session, additions: frozenset[str], blind: str) -> Look:
@@ -144,10 +157,11 @@ def _after(session: Session, additions: frozenset[str], blind: str) -> Look:
     seed = broken[0].trial.seed if broken else session.experiment.seed
     # On the same seed the two differ by the additions and by nothing else.
     neighbours = sorted(healthy, key=lambda e: e.trial.seed != seed)
+    beside = (*_looks(session, BASELINE), *(e.trial.number for e in neighbours[:1]))
     return Look(
         additions,
         (*_looks(session, additions), *(e.trial.number for e in broken[:1])),
-        (*_looks(session, BASELINE), *(e.trial.number for e in neighbours[:1])),
+        () if additions == BASELINE else beside,
         blind=blind,
     )
 

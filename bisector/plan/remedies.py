@@ -15,7 +15,7 @@ from bisector.model.variant import MEANS, PROVES, Variant
 from bisector.model.verdict import Outcome
 from bisector.plan.asks import Want
 
-_SCALES = {Variant.LOWER_LR: 0.1, Variant.HIGHER_LR: 10.0}
+_SCALES = {Variant.LOWER_LR: 0.1, Variant.MUCH_LOWER_LR: 0.01, Variant.HIGHER_LR: 10.0}
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,7 @@ _ADVICE: Mapping[Ruling, Callable[[Reading, Places], tuple[Step, ...]]] = {
     Ruling.NOTHING_BREAKS: _keep,
     Ruling.INCONCLUSIVE: _spend_more,
     Ruling.SWEPT: _nothing,
+    Ruling.CLIMBED: _nothing,
 }
 
 

@@ -41,7 +41,7 @@ def reasons(read: Reading) -> tuple[str, ...]:
         told += _belief(read)
     if end is not None:
         told += _size(read) + [_lr_sentence(v) for v in end.lr] + [dormant(d) for d in end.dormant]
-        told += [_because(end)] if end.because else []
+        told += [_because(end)] if end.because and end.ruling is not Ruling.CLIMBED else []
         told += why_sentences(whys(read.session))
     return tuple(dict.fromkeys(told))
 
@@ -136,6 +136,10 @@ def _swept(read: Reading) -> str:
     return f"{which} ({clean(metric.name)} {number(best.score)})."
 
 
+def _climbed(read: Reading) -> str:
+    return _because(read.end)
+
+
 _SENTENCES: Mapping[Ruling, Callable[[Reading], str]] = {
     Ruling.CULPRIT: _culprit,
     Ruling.INTERACTION: _interaction,
@@ -147,6 +151,7 @@ _SENTENCES: Mapping[Ruling, Callable[[Reading], str]] = {
     Ruling.NOTHING_BREAKS: _nothing,
     Ruling.INCONCLUSIVE: _inconclusive,
     Ruling.SWEPT: _swept,
+    Ruling.CLIMBED: _climbed,
 }
 
 

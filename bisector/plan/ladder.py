@@ -1,0 +1,89 @@
+"""The ladder of ever more samples: the first rung that does not train tells where to look.
+
+A handful of samples any sound network learns by heart. Where it does not, model, loss or optimizer
+are at fault and not the data; where a later rung breaks first, what is new there is.
+"""
+
+from bisector.model.experiment import Experiment
+from bisector.model.session import Concluded, Judged, Ruling, Session
+from bisector.model.trial import Arm, Purpose
+from bisector.model.variant import Variant, spelled
+from bisector.model.verdict import Outcome
+from bisector.plan.asks import Want, missing, pending
+from bisector.ports import Decision
+
+RUNGS = (2, 4, 8, 16, 20, 0.01, 0.1, 1.0)
+"""Samples; from 1 down, shares of them (1.0: all)."""
+
+
+def size(rung: float) -> str:
+    """A rung in words."""
+    return f"{rung:g} samples" if rung > 1 else f"{rung:.0%} of the samples"
+
+
+def arm_of(experiment: Experiment, additions: frozenset[str], rung: float) -> Arm | None:
+    """What trains on a rung; None: nobody has said how to take a few samples only."""
+    if rung == 1:
+        return Arm(additions)
+    overrides = experiment.variants.get(Variant.TINY_SET)
+    return Arm(additions, spelled(overrides, rung)) if overrides else None
+
+
+def rungs(
+    session: Session, additions: frozenset[str]
+) -> tuple[tuple[float, tuple[Judged, ...]], ...]:
+    """Every rung that was judged, from the lowest, with its runs."""
+    arms = ((rung, arm_of(session.experiment, additions, rung)) for rung in RUNGS)
+    judged = ((rung, session.runs(arm)) for rung, arm in arms if arm)
+    return tuple((rung, runs) for rung, runs in judged if runs)
+
+
+def broken_rung(session: Session, additions: frozenset[str]) -> tuple[float, Judged] | None:
+    """The lowest rung that broke, and how."""
+    for rung, runs in rungs(session, additions):
+        broken = [e for e in runs if e.verdict.outcome is Outcome.BROKEN]
+        if broken:
+            return rung, broken[0]
+    return None
+
+
+def rung_wants(session: Session, additions: frozenset[str], purpose: Purpose) -> tuple[Want, ...]:
+    """A run of each rung, up to the lowest that broke."""
+    broken = broken_rung(session, additions)
+    climbed = RUNGS if broken is None else RUNGS[: RUNGS.index(broken[0]) + 1]
+    arms = (arm_of(session.experiment, additions, rung) for rung in climbed)
+    return tuple(Want(arm, 1, purpose) for arm in arms if arm)
+
+
+def told(session: Session, additions: frozenset[str]) -> str:
+    """What the ladder says, in a sentence without its full stop."""
+    broken = broken_rung(session, additions)
+    trained = [rung for rung, runs in rungs(session, additions) if not broken or rung != broken[0]]
+    if broken is None:
+        return (
+            f"every rung trains, from {size(trained[0])} to {size(trained[-1])}" if trained else ""
+        )
+    rung, run = broken
+    below = [r for r in trained if RUNGS.index(r) < RUNGS.index(rung)]
+    where = f"; {size(below[-1])} still train" if below else ""
+    hint = (
+        "what is new there is at fault: conflicting or noisy targets, or too small a network"
+        if below
+        else "model, loss or optimizer are at fault, and not the amount of data"
+    )
+    return f"the first rung that breaks is {size(rung)} ({run.verdict.because}){where}; {hint}"
+
+
+def climb(session: Session, slots: int, additions: frozenset[str]) -> Decision | None:
+    """The ladder by itself, with nothing to accuse: `bisect ladder`."""
+    wants = rung_wants(session, additions, Purpose.SWEEP)
+    trials = missing(session, wants)
+    left = session.experiment.budget.trials - session.spent
+    if trials and left > 0:
+        return Decision(ask=trials[: min(slots, left)])
+    if pending(session, wants):
+        return Decision()
+    because = told(session, additions)
+    if not because:
+        return Decision(record=Concluded(Ruling.INCONCLUSIVE, (), 0.0, "no rung could be judged"))
+    return Decision(record=Concluded(Ruling.CLIMBED, (), 1.0, because))
