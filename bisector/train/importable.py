@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from bisector.rundir import ENV_RUNDIR, PREFLIGHT, PREFLIGHT_RESULT, write_json
 
@@ -52,13 +53,17 @@ def main() -> int:
     """Try all places; what went wrong is in `preflight_result.json`."""
     rundir = Path(os.environ[ENV_RUNDIR])
     wanted = json.loads((rundir / PREFLIGHT).read_text(encoding="utf-8"))
-    errors = [
-        {"key": place["key"], "target": place["target"], "message": said}
-        for place in wanted["places"]
+    write_json(rundir / PREFLIGHT_RESULT, {"errors": complaints(wanted)})
+    return 0
+
+
+def complaints(wanted: dict[str, Any]) -> list[dict[str, str | None]]:
+    """What cannot be had, of the `places` in which a `script` is wanted, if any is."""
+    return [
+        {"key": place["key"], "target": place["target"], "message": said, "nearest": None}
+        for place in wanted.get("places", ())
         if (said := complaint(place, wanted["script"]))
     ]
-    write_json(rundir / PREFLIGHT_RESULT, {"errors": errors})
-    return 0
 
 
 def complaint(place: dict[str, str], script: str) -> str:

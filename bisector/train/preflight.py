@@ -17,6 +17,7 @@ from typing import Any
 from hydra.utils import get_object
 
 from bisector.rundir import ENV_RUNDIR, PREFLIGHT, PREFLIGHT_RESULT, write_json
+from bisector.train.importable import complaints
 
 Fault = dict[str, str | None]
 """`target`, the `key` that names it, a `message`, and the `nearest` name that does exist."""
@@ -29,7 +30,8 @@ def main() -> None:
     named = [(t["target"], t["key"]) for t in wanted["targets"]]
     if wanted.get("function"):
         named.append((wanted["function"], "workload.target"))
-    write_json(rundir / PREFLIGHT_RESULT, {"errors": list(faults(named))})
+    errors = [*faults(named), *complaints(wanted)]
+    write_json(rundir / PREFLIGHT_RESULT, {"errors": errors})
 
 
 def faults(named: Iterable[tuple[str, str]]) -> Iterable[Fault]:

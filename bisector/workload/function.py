@@ -13,10 +13,12 @@ import yaml
 from bisector.errors import ConfigError
 from bisector.model.experiment import LearningRate
 from bisector.model.session import Session
+from bisector.model.surroundings import parted
 from bisector.model.trial import Arm, Trial
 from bisector.ports import Job, Limits
 from bisector.rundir import CONFIG, ENV_RUNDIR, INSPECT, OBSERVE, PREFLIGHT, write_json
 from bisector.workload.overrides import overrides_of
+from bisector.workload.revisions import around, places
 
 WATCHES = ".watch("
 """What stands in the source of a function that shows its parts."""
@@ -59,7 +61,8 @@ class FunctionWorkload:
         if trial.arm.watched:
             memory = session.experiment.inspect.memory_mb
             write_json(rundir / OBSERVE, {"memory_mb": memory})
-        return self._job(rundir, "bisector.train.worker", self.target, str(trial.seed))
+        job = self._job(rundir, "bisector.train.worker", self.target, str(trial.seed))
+        return around(job, parted(overrides_of(session.experiment, trial.arm))[0])
 
     def preflight(self, session: Session, rundir: Path) -> Job:
         """A job that imports everything the arms name, and trains nothing.
@@ -78,9 +81,11 @@ class FunctionWorkload:
         for arm in arms:
             for key, target in _targets(self._config(session, arm), "recipe"):
                 targets.setdefault(target, key)
+        surroundings = {f"additions.{a.name}": a.overrides for a in session.experiment.additions}
         wanted = {
             "function": self.target,
             "targets": [{"target": t, "key": k} for t, k in targets.items()],
+            **places(self.target, surroundings, rundir.parent),
         }
         write_json(rundir / PREFLIGHT, wanted)
         # Without the limits on time and memory: they are the training's.

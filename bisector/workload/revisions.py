@@ -8,11 +8,12 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bisector.errors import ConfigError
-from bisector.model.surroundings import Surroundings
+from bisector.model.surroundings import Surroundings, parted
 from bisector.ports import Job
 from bisector.rundir import ENV_RUNDIR, PREFLIGHT, write_json
 
@@ -107,19 +108,57 @@ def imports(
         ConfigError: an interpreter or a revision is not there.
     """
     script, python = _script(argv), _python_of(argv)
-    places = [_place("workload.command", f"{script} ({python})", python, Path.cwd(), "found")]
-    for key, around in wanted:
-        code = checkout(around.revision, rundir.parent)
-        other = str(interpreter(around.python)) if around.python else python
-        named = [f"git:{around.revision}"] if around.revision else []
-        named += [f"python:{around.python}"] if around.python else []
-        places.append(_place(key, ", ".join(named), other, code, "imported"))
+    tried = [_place("workload.command", f"{script} ({python})", python, Path.cwd(), "found")]
+    for key, asked in wanted:
+        code = checkout(asked.revision, rundir.absolute().parent)
+        other = str(interpreter(asked.python)) if asked.python else python
+        tried.append(_place(key, _said(asked), other, code, "imported"))
     if not script or not python:
         return None
     rundir.mkdir(parents=True, exist_ok=True)
-    write_json(rundir / PREFLIGHT, {"script": script, "places": places})
+    write_json(rundir / PREFLIGHT, {"script": script, "places": tried})
     job = (sys.executable, "-m", "bisector.train.importable")
     return Job(job, rundir, {ENV_RUNDIR: str(rundir)}, cwd=Path.cwd())
+
+
+def around(job: Job, surroundings: Surroundings) -> Job:
+    """A function's job in other surroundings; its interpreter must have bisect installed.
+
+    Raises:
+        ConfigError: an interpreter or a revision is not there.
+    """
+    env, argv, code = dict(job.env), job.argv, job.cwd
+    if surroundings.python:
+        argv = (str(interpreter(surroundings.python)), *argv[1:])
+    if surroundings.revision:
+        code = checkout(surroundings.revision, job.rundir.absolute().parents[1])
+        env |= first_on_path(code)
+        # A process of its own: a warm one has the modules of the working folder loaded.
+        argv = (argv[0], "-P", *argv[1:])
+    return replace(job, argv=argv, env={**env, **surroundings.env}, cwd=code)
+
+
+def places(target: str, overrides: Mapping[str, Sequence[str]], home: Path) -> dict[str, object]:
+    """What a preflight job is to import in other surroundings for a function; empty: nothing.
+
+    Args:
+        target: `module:function`.
+        overrides: by the key that names them.
+        home: the session's folder; worktrees go into it.
+    """
+    found = []
+    for key, texts in overrides.items():
+        asked, _ = parted(texts)
+        if asked.python or asked.revision:
+            code = checkout(asked.revision, home.absolute())
+            python = str(interpreter(asked.python)) if asked.python else sys.executable
+            found.append(_place(key, _said(asked), python, code, "imported"))
+    return {"script": f"-m {target.partition(':')[0]}", "places": found} if found else {}
+
+
+def _said(asked: Surroundings) -> str:
+    named = [f"git:{asked.revision}"] if asked.revision else []
+    return ", ".join(named + ([f"python:{asked.python}"] if asked.python else []))
 
 
 def _place(key: str, target: str, python: str, code: Path, how: str) -> dict[str, str]:

@@ -10,12 +10,14 @@ import pytest
 import yaml
 
 from bisector.errors import ConfigError
+from bisector.launch.in_process import WORKERS, fits
 from bisector.model.experiment import Addition, Experiment, LearningRate
 from bisector.model.session import Session
 from bisector.model.trial import Arm, Purpose, Trial
 from bisector.ports import Job
 from bisector.train import importable
 from bisector.workload.command import CommandWorkload
+from bisector.workload.function import FunctionWorkload
 
 
 def experiment(lr: LearningRate | None = None, **additions: list[str]) -> Experiment:
@@ -184,3 +186,25 @@ def test_an_addition_may_swap_the_interpreter(project: Path) -> None:
     workload = CommandWorkload(("python3", "train.py", "{overrides}"))
     job = prepared(workload, experiment(venv=[f"python:{venv}"]), "venv")
     assert job.argv == (str(venv / "bin" / "python"), "train.py")
+
+
+def test_a_function_of_another_revision_is_trained_in_a_process_of_its_own(
+    revised: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (revised / "lab.py").write_text("def train(cfg, run): run.log(0, new=1)\n")
+    git("commit", "-q", "-a", "-m", "a function")
+    git("tag", "function")
+    (revised / "lab.py").write_text("def train(cfg, run): run.log(0, newer=1)\n")
+    asked = experiment(old=["git:function", "env:A=1"], worse=["git:bad", "recipe.x=1"])
+    workload = FunctionWorkload("lab:train", lambda overrides: {})
+    trial = Trial(3, Arm(frozenset({"old"})), 7, Purpose.ISOLATE)
+    rundir = (revised / "home/runs/003").absolute()
+    job = workload.prepare(Session(asked), trial, rundir)
+    assert not fits(job, WORKERS)
+    assert job.env["A"] == "1"
+    subprocess.run(job.argv, cwd=job.cwd, env=os.environ | job.env, check=True)
+    assert '"new"' in (rundir / "metrics.jsonl").read_text()
+    job = workload.preflight(Session(asked), (revised / "home/preflight").absolute())
+    wanted = json.loads((job.rundir / "preflight.json").read_text())
+    (error,) = importable.complaints(wanted)
+    assert (error["key"], error["target"]) == ("additions.worse", "git:bad")
