@@ -189,10 +189,11 @@ class Orchestrator:
         signature = verdict.signature
         if trial.arm != Arm() or not signature or signature.symptom is not Symptom.NO_METRIC:
             return
-        name = self.session.experiment.metric.name
+        name = signature.detail
+        key = "judge.metric" if name == self.session.experiment.metric.name else "judge.also"
         theirs = sorted(evidence.curves.keys() - set(Signal)) or ["val_acc"]
         raise ConfigError(
-            f"judge.metric is `{name}`, but the baseline {verdict.because} (run {trial.number:03d}){_looked(evidence)}.",
+            f"{key} is `{name}`, but the baseline {verdict.because} (run {trial.number:03d}){_looked(evidence)}.",
             hint=f"Map one of its names, e.g. `metrics: {{{name}: {theirs[0]}}}`; the run is kept and judged again.",
         )
 

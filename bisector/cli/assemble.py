@@ -18,12 +18,13 @@ from bisector.config.compose import Composer
 from bisector.config.parse import early_of, typed
 from bisector.errors import ConfigError
 from bisector.judge.oracle import SymptomOracle
+from bisector.judge.several import SeveralOracle
 from bisector.model.experiment import Experiment
 from bisector.orchestrator import Parts
 from bisector.plan.baseline import mend_baseline
 from bisector.plan.looks import explain, inspect, look_closer, try_remedy
 from bisector.plan.phases import Phase, conclude, confirm, isolate, reproduce, sweep_lr
-from bisector.ports import Collector, Launcher, Limits, Planner, Reporter, Workload
+from bisector.ports import Collector, Launcher, Limits, Oracle, Planner, Reporter, Workload
 from bisector.train.preflight import nearest, reason
 from bisector.workload.command import CommandWorkload
 from bisector.workload.function import FunctionWorkload, modules_of
@@ -73,15 +74,19 @@ def assemble(
         workload=workload,
         launcher=launcher_of(composer, workload),
         collector=collector,
-        oracle=SymptomOracle(
-            experiment.metric,
-            alpha=min(MOST_FALSE_ALARMS, 1 - experiment.budget.confidence),
-            patience=typed(composer).judge.patience,
-            early=early_of(composer),
-        ),
+        oracle=oracle_of(composer, experiment),
         diagnose=diagnostician(terms_of(typed(composer).checks)),
         reporters=reporters,
     )
+
+
+def oracle_of(composer: Composer, experiment: Experiment) -> Oracle:
+    """The judge: one measurement, or several by a rule."""
+    alpha = min(MOST_FALSE_ALARMS, 1 - experiment.budget.confidence)
+    patience, early = typed(composer).judge.patience, early_of(composer)
+    metrics = (experiment.metric, *experiment.also)
+    oracles = [SymptomOracle(m, alpha, patience, early) for m in metrics]
+    return SeveralOracle.of(oracles, experiment.rule) if experiment.also else oracles[0]
 
 
 def collector_of(config: Mapping[str, Any]) -> Collector:

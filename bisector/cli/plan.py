@@ -20,7 +20,7 @@ from bisector.errors import LaunchError
 from bisector.journal import Journal
 from bisector.launch.inline import InlineLauncher
 from bisector.launch.local import LocalLauncher
-from bisector.model.experiment import Addition, Direction, Experiment, Kind
+from bisector.model.experiment import Addition, Direction, Experiment, Kind, Metric, Rule
 from bisector.model.session import Session
 from bisector.model.trial import Trial
 from bisector.orchestrator import Parts
@@ -161,7 +161,15 @@ def _addition(experiment: Experiment, addition: Addition, width: int) -> str:
 
 
 def _judged_by(plan: Plan) -> str:
-    metric = plan.what.experiment.metric
+    experiment = plan.what.experiment
+    metrics = (experiment.metric, *experiment.also)
+    joint = f"{experiment.rule} of: " if experiment.also else ""
+    return joint + (", or " if experiment.rule is Rule.ANY else ", and ").join(
+        _line_of(plan, m) for m in metrics
+    )
+
+
+def _line_of(plan: Plan, metric: Metric) -> str:
     theirs = typed(plan.what.composer).metrics.get(metric.name)
     better = "higher" if metric.direction is Direction.MAXIMIZE else "lower"
     named = f" ({clean(theirs)})" if theirs else ""

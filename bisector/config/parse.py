@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from bisector.config.blame import blame, nearest
 from bisector.config.compose import Composer
-from bisector.config.schema import AdditionConf, ExperimentConf
+from bisector.config.schema import AdditionConf, ExperimentConf, JudgeConf, MetricConf
 from bisector.config.variants import parse_variants
 from bisector.errors import ConfigError
 from bisector.model.evidence import Signal
@@ -30,6 +30,7 @@ from bisector.model.experiment import (
     Kind,
     LearningRate,
     Metric,
+    Rule,
 )
 from bisector.model.surroundings import is_surrounding, place_set
 
@@ -56,7 +57,9 @@ def parse_experiment(composer: Composer) -> Experiment:
         name=cfg.name or composer.name.rpartition("/")[2],
         additions=additions,
         budget=_budget(composer, cfg),
-        metric=_metric(composer, cfg),
+        metric=_metric(composer, cfg.judge),
+        also=_others(composer, cfg.judge),
+        rule=_choice(composer, "judge.rule", Rule, cfg.judge.rule),
         lr=_learning_rate(composer, cfg),
         find=_choice(composer, "find", Find, cfg.find),
         seed=cfg.seed,
@@ -245,22 +248,34 @@ def _budget(composer: Composer, cfg: ExperimentConf) -> Budget:
     )
 
 
-def _metric(composer: Composer, cfg: ExperimentConf) -> Metric:
-    j = cfg.judge
-    if not (math.isfinite(j.min_effect) and j.min_effect >= 0):
-        raise _range(composer, "judge.min_effect", j.min_effect, "a number of at least 0")
-    if j.last < 1:
-        raise _range(composer, "judge.last", j.last, "at least 1")
-    early_of(composer)
-    if not j.patience >= 1:
-        raise _range(composer, "judge.patience", j.patience, "at least 1")
+def _metric(composer: Composer, given: JudgeConf | MetricConf, where: str = "judge") -> Metric:
+    if not (math.isfinite(given.min_effect) and given.min_effect >= 0):
+        raise _range(composer, f"{where}.min_effect", given.min_effect, "a number of at least 0")
+    if given.last < 1:
+        raise _range(composer, f"{where}.last", given.last, "at least 1")
     return Metric(
-        name=j.metric,
-        direction=_choice(composer, "judge.direction", Direction, j.direction),
-        min_effect=j.min_effect,
-        min_effect_sd=j.min_effect_sd,
-        last=j.last,
+        name=given.metric,
+        direction=_choice(composer, f"{where}.direction", Direction, given.direction),
+        min_effect=given.min_effect,
+        min_effect_sd=given.min_effect_sd,
+        last=given.last,
     )
+
+
+def _others(composer: Composer, judge: JudgeConf) -> tuple[Metric, ...]:
+    """The further measurements that decide, each named once."""
+    early_of(composer)
+    if not judge.patience >= 1:
+        raise _range(composer, "judge.patience", judge.patience, "at least 1")
+    found = [_metric(composer, m, f"judge.also[{i}]") for i, m in enumerate(judge.also)]
+    names = [judge.metric, *(m.name for m in found)]
+    for i, name in enumerate(names[1:]):
+        if name in names[: i + 1]:
+            raise ConfigError(
+                f"{composer.shown}: judge.also[{i}].metric = `{name}`, which decides already.",
+                hint="Name each measurement once, in judge.metric or in judge.also.",
+            )
+    return tuple(found)
 
 
 def early_of(composer: Composer) -> Early:

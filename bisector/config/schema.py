@@ -6,6 +6,8 @@ What stands here is what `bisect init` documents. Only `recipe` is the user's ow
 from dataclasses import dataclass, field
 from typing import Any
 
+from omegaconf import MISSING
+
 
 @dataclass
 class AdditionConf:
@@ -32,6 +34,17 @@ class BudgetConf:
 
 
 @dataclass
+class MetricConf:
+    """A further measurement that decides. Fields as in `model.experiment.Metric`."""
+
+    metric: str = MISSING
+    direction: str = "maximize"
+    min_effect: float = 0.02
+    min_effect_sd: float = 0.0
+    last: int = 1
+
+
+@dataclass
 class JudgeConf:
     """What decides whether a run is broken. Other fields as in `model.experiment.Metric`."""
 
@@ -40,6 +53,10 @@ class JudgeConf:
     min_effect: float = 0.02
     min_effect_sd: float = 0.0
     last: int = 1
+    also: list[MetricConf] = field(default_factory=list)
+    """Further measurements that decide whether a run is broken."""
+    rule: str = "any"
+    """With `also`: a run is broken if any of them is worse than its smallest effect, or if all are."""
     early: str = "broken"
     """Which runs are stopped before their end: none, broken, or both broken and healthy ones."""
     patience: float = 3.0

@@ -63,7 +63,9 @@ def no_metric(e: Evidence, metric: Metric, noise: Noise | None) -> Verdict | Non
     if e.exit is not Exit.CLEAN or metric.name in e.curves:
         return None
     seen = ", ".join(sorted(e.curves)) or "nothing"
-    return _broken(Signature(Symptom.NO_METRIC), 1.0, f"reported {seen}, never {metric.name}")
+    return _broken(
+        Signature(Symptom.NO_METRIC, str(metric.name)), 1.0, f"reported {seen}, never {metric.name}"
+    )
 
 
 def stuck(e: Evidence, metric: Metric, noise: Noise | None) -> Verdict | None:

@@ -29,6 +29,15 @@ class Find(StrEnum):
     ALL = "all"
 
 
+class Rule(StrEnum):
+    """How several measurements decide together whether a run is broken."""
+
+    ANY = "any"
+    """It is as soon as one of them is worse than its smallest effect."""
+    ALL = "all"
+    """It is only if all of them are."""
+
+
 class Early(StrEnum):
     """Which runs are stopped before their end."""
 
@@ -172,6 +181,9 @@ class Experiment:
     additions: tuple[Addition, ...]
     budget: Budget = Budget()
     metric: Metric = Metric()
+    also: tuple[Metric, ...] = ()
+    """Further measurements that decide; `metric` is the one that is shown."""
+    rule: Rule = Rule.ANY
     lr: LearningRate | None = None
     find: Find = Find.ALL
     seed: int = 0

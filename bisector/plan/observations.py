@@ -62,7 +62,8 @@ def observe(session: Session) -> Observations:
                 if event.verdict.outcome is Outcome.BROKEN and event.verdict.signature:
                     others.append(event.verdict.signature)
             case outcome:
-                runs.append(_run(event, failed=outcome is Outcome.BROKEN))
+                failed = outcome is Outcome.BROKEN
+                runs.append(_run(event, failed=failed, scored=not session.experiment.also))
     pending = tuple(e.trial.arm.additions for e in session.running if e.trial.arm.plain)
     return Observations(tuple(runs), tuple(unresolved), pending, tuple(dict.fromkeys(others)))
 
@@ -90,5 +91,7 @@ def _resolve(event: Judged, wanted: Signature | None) -> Outcome:
     return verdict.outcome
 
 
-def _run(event: Judged, *, failed: bool) -> Run:
-    return Run(event.trial.arm.additions, failed, event.verdict.score, event.seconds)
+def _run(event: Judged, *, failed: bool, scored: bool) -> Run:
+    """A run as the planner sees it; where several measurements decide, no one score tells enough."""
+    score = event.verdict.score if scored else None
+    return Run(event.trial.arm.additions, failed, score, event.seconds)

@@ -15,7 +15,14 @@ from bisector.model.verdict import Outcome
 from bisector.plan.asks import Want, again, broken_share, missing, numbered, pending
 from bisector.plan.lr_sweep import lr_verdicts, lr_wants
 from bisector.plan.proof import clauses, proof
-from bisector.plan.rulings import baseline_ruling, breaks, nothing_breaks, passes_needed, rule
+from bisector.plan.rulings import (
+    baseline_ruling,
+    breaks,
+    effect_of,
+    nothing_breaks,
+    passes_needed,
+    rule,
+)
 from bisector.ports import Accusation, Decision, Planner
 
 Phase = Callable[[Session, int], Decision | None]
@@ -76,7 +83,7 @@ def isolate(planner: Planner) -> Phase:
         if not isinstance(answer, Accusation):
             return _launch(session, slots, numbered(session, answer, Purpose.ISOLATE))
         if answer.ruling is not None:
-            return Decision(record=_ended(answer, planner.rank(session), _next(planner, session)))
+            return Decision(record=_ended(session, answer, planner))
         standing = session.accusation
         if standing and same_suspect(standing.suspect, answer.suspect):
             return None
@@ -122,18 +129,17 @@ def same_suspect(one: Suspect, other: Suspect) -> bool:
     return set(one.culprits) == set(other.culprits) and one.cumulative == other.cumulative
 
 
-def _ended(
-    answer: Accusation, ranked: tuple[Suspect, ...], upcoming: tuple[frozenset[str], ...]
-) -> Concluded:
+def _ended(session: Session, answer: Accusation, planner: Planner) -> Concluded:
     assert answer.ruling is not None
-    suspect, open_ = answer.suspect, not answer.ruling.decided
+    suspect, decided = answer.suspect, answer.ruling.decided
     return Concluded(
         answer.ruling,
         suspect.culprits,
         suspect.probability,
         answer.because,
-        ranked=ranked,
-        upcoming=upcoming if open_ else (),
+        ranked=planner.rank(session),
+        effect=effect_of(session, session.runs(Arm(session.experiment.full))) if decided else None,
+        upcoming=() if decided else _next(planner, session),
     )
 
 

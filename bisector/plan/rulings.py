@@ -95,7 +95,7 @@ def repeats_needed(rate: float, confidence: float) -> int:
 def nothing_breaks(session: Session, runs: Sequence[Judged]) -> Concluded:
     """Everything on trains, often enough; or is worse, and only the seeds' spread hides it."""
     confidence = session.experiment.budget.confidence
-    found = _effect(session, runs)
+    found = effect_of(session, runs)
     if found is None:
         return _nothing(runs, "", None)
     said = (
@@ -126,7 +126,7 @@ def _nothing(runs: Sequence[Judged], said: str, found: Effect | None) -> Conclud
     return Concluded(Ruling.NOTHING_BREAKS, (), sure, because, effect=found)
 
 
-def _effect(session: Session, runs: Sequence[Judged]) -> Effect | None:
+def effect_of(session: Session, runs: Sequence[Judged]) -> Effect | None:
     """The harm of an arm's runs beside the healthy ones of the baseline."""
     experiment = session.experiment
     healthy = [e for e in session.runs(Arm()) if e.verdict.outcome is Outcome.HEALTHY]
@@ -165,7 +165,7 @@ def rule(
         ranked=ranked,
         lr=lr,
         dormant=dormant(session),
-        effect=_effect(session, session.runs(_accused(session, suspect))),
+        effect=effect_of(session, session.runs(_accused(session, suspect))),
     )
 
 

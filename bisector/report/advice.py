@@ -60,7 +60,15 @@ def overrides(experiment: Experiment, on: Iterable[str], more: Sequence[str] = (
 def _blame(read: Reading, places: Places) -> tuple[Step, ...]:
     look = _look(read, read.end.culprits, places)
     mend = (*_leave_out(read), *_mended(read), *_trains_elsewhere(read))
-    return (*mend, *look, *_others(read, places))
+    return (*mend, *_masked(read), *look, *_others(read, places))
+
+
+def _masked(read: Reading) -> tuple[Step, ...]:
+    """What must not be taken out alone."""
+    return tuple(
+        Step(f"Keep {names(d.rescuers)} for as long as {names(d.culprit)} is on.")
+        for d in read.end.dormant
+    )
 
 
 def _retune(read: Reading, places: Places) -> tuple[Step, ...]:

@@ -33,8 +33,8 @@ def attribution(session: Session) -> Attribution:
     remark = (
         f"These are average effects from the runs already made. Shapley values, which share what "
         f"additions do together as well, would take about {count(runs, 'further run')}{time}: sampled "
-        f"orders of adding all {len(session.experiment.full)}, each told to within half of the "
-        f"smallest effect worth acting on."
+        f"orders of adding all {len(session.experiment.full)}, each told to within half of an "
+        f"equal share."
     )
     return Attribution(
         shares=shares(session), shapley_runs=runs, shapley_seconds=seconds, remark=remark
@@ -42,20 +42,23 @@ def attribution(session: Session) -> Attribution:
 
 
 def shapley_runs(session: Session) -> int:
-    """Runs for Shapley values by random orders, each told to within half of `min_effect`.
+    """Runs for Shapley values by random orders, each told to within half of an equal share.
 
     One order of n additions is n - 1 runs beside the baseline and everything on, and gives each
-    addition one marginal effect, the difference of two runs: 2 (z sd / (effect / 2))^2 orders for
-    an interval of half that width (Castro, Gomez and Tejada, Polynomial calculation of the Shapley
+    addition one marginal effect, the difference of two runs: 2 (z sd / (share / 2))^2 orders for
+    an interval that reaches half a share to either side (Castro, Gomez and Tejada, Polynomial calculation of the Shapley
     value based on sampling, 2009). Effects that depend on the order take more.
     """
     metric = session.experiment.metric
     end = session.conclusion
     sd = end.effect.sd if end and end.effect else metric.expected_sd
     worth = end.effect.worth if end and end.effect else metric.min_effect
+    most = max(len(session.experiment.full) - 1, 1)
+    share = end.effect.harm / (most + 1) if end and end.effect else 0.0
+    told = min(worth, share) if share > 0 else worth
     z = float(ndtri((1 + CONFIDENCE) / 2))
-    orders = max(2, ceil(2 * (2 * z * sd / worth) ** 2)) if worth > 0 else 2
-    return orders * max(len(session.experiment.full) - 1, 1)
+    orders = max(2, ceil(2 * (2 * z * sd / told) ** 2)) if told > 0 else 2
+    return orders * most
 
 
 def _seconds(session: Session, runs: int) -> float | None:

@@ -187,7 +187,7 @@ def _at_every_lr(read: Reading) -> str:
 def _size(read: Reading) -> list[str]:
     """How much worse the accused are, where that is not in the verdict itself."""
     end = read.end
-    if end.effect is None or not end.blamed:
+    if end.effect is None or not end.blamed or read.experiment.also:
         return []
     alone = len(end.blamed) == 1 and end.ruling is not Ruling.CUMULATIVE
     who = names(end.effect.arm) if alone else "everything on"

@@ -147,7 +147,7 @@ def share_lines(summary: Summary, width: int) -> list[Line]:
     for s in told.shares:
         harm = f"{elide(s.addition, wide):<{wide}}{number(s.harm):>10}"
         lines.append(
-            Line(f"{harm}   {number(s.low)} to {number(s.high)}", "bad" if s.low > 0 else "")
+            Line(f"{harm}   {_small(s.low)} to {_small(s.high)}", "bad" if s.low > 0 else "")
         )
     return [*lines, *_wrapped(told.remark, width, "dim"), Line("")]
 

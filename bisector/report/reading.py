@@ -44,7 +44,10 @@ def read(session: Session, ranked: Sequence[Suspect]) -> Reading:
     """The reading of `session`; a conclusion's own ranking goes before `ranked`."""
     end = session.conclusion
     ranked = end.ranked if end is not None and end.ranked else ranked
-    innocent = cleared(session.experiment.names, ranked)
+    masked = (
+        frozenset().union(*(d.culprit | d.rescuers for d in end.dormant)) if end else frozenset()
+    )
+    innocent = tuple(n for n in cleared(session.experiment.names, ranked) if n not in masked)
     parts = shares(session) if _adds_up(end) else ()
     return Reading(session, arm_rows(session), beliefs(ranked), innocent, parts)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bisector.model.experiment import Addition, Experiment, Kind
-from bisector.model.session import Judged, Session
+from bisector.model.session import Judged, Ruling, Session
 from bisector.model.trial import Arm
 from bisector.model.verdict import Outcome
 from bisector.report.arms import arm_name
@@ -127,7 +127,9 @@ class _Axis:
 
 def _blamed(session: Session) -> frozenset[str]:
     end = session.conclusion
-    return frozenset().union(*end.blamed) if end else frozenset()
+    if end is None or end.ruling is Ruling.CUMULATIVE:
+        return frozenset()
+    return frozenset().union(*end.blamed)
 
 
 def _column(place: int, addition: Addition, blamed: frozenset[str]) -> Column:
