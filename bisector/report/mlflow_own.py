@@ -3,9 +3,11 @@
 Metrics come by the transcript of its readings; here are its parameters, tags and artifacts.
 """
 
+from contextlib import suppress
 from pathlib import Path
 
 from mlflow.entities import Param, Run, RunTag
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from bisector.rundir import MLRUNS
@@ -17,7 +19,7 @@ _AT_ONCE = 100
 
 def adopt(client: MlflowClient, run_id: str, folder: Path) -> None:
     """Copy what the runs in a run directory's store have into a trial's run, names of ours excepted."""
-    store = folder / MLRUNS
+    store = (folder / MLRUNS).absolute()
     if not store.is_dir():
         return
     known = client.get_run(run_id).data
@@ -37,7 +39,9 @@ def adopt(client: MlflowClient, run_id: str, folder: Path) -> None:
 
 
 def _runs(store: Path) -> list[Run]:
-    """The runs in a store of files, the first one first."""
+    """The runs in a store of files, the first one first; none where a killed run left it torn."""
     client = MlflowClient(tracking_uri=store.as_uri())
-    ids = [e.experiment_id for e in client.search_experiments()]
-    return list(client.search_runs(ids, order_by=["attributes.start_time ASC"]))
+    with suppress(MlflowException):
+        ids = [e.experiment_id for e in client.search_experiments()]
+        return list(client.search_runs(ids, order_by=["attributes.start_time ASC"]))
+    return []
