@@ -157,7 +157,7 @@ def _mended(read: Reading) -> tuple[Step, ...]:
     found = []
     for told in whys(read.session):
         proved = next((r for r in told.reasons if r.status is Status.PROVED and r.mend), None)
-        if proved:
+        if proved and not _undone(experiment, told.additions, proved.mend):
             paste = overrides(experiment, told.additions, proved.mend)
             keep = (
                 f"Or keep {names(frozenset(told.additions))}, mended"
@@ -166,6 +166,17 @@ def _mended(read: Reading) -> tuple[Step, ...]:
             )
             found.append(Step(f"{keep}: {proved.finding.remedy.text}", paste))
     return tuple(found)
+
+
+def _undone(experiment: Experiment, on: Iterable[str], mend: Sequence[str]) -> bool:
+    """Whether a mend sets all that the additions set, so that nothing of them is left."""
+    wanted = frozenset(on)
+    given = {_key(o) for a in experiment.additions if a.name in wanted for o in a.overrides}
+    return bool(given) and given <= {_key(o) for o in mend}
+
+
+def _key(override: str) -> str:
+    return override.partition("=")[0].lstrip("+~")
 
 
 def _trains_elsewhere(read: Reading) -> tuple[Step, ...]:
