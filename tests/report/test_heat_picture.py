@@ -6,6 +6,7 @@ from pathlib import Path
 
 from report_sessions import experiment, some
 
+from bisector.model.evidence import Evidence, Exit
 from bisector.model.session import Judged, Launched, Session
 from bisector.model.trial import Arm, Purpose, Trial
 from bisector.model.verdict import Outcome, Verdict
@@ -83,7 +84,7 @@ def test_watched_runs_are_drawn_what_was_convicted_first(tmp_path: Path) -> None
     ]
     path = tmp_path / "report.html"
     seen = Further(facts=lambda number: facts[number])
-    write_report(session, (), lambda _: None, path, further=seen)  # type: ignore[arg-type, return-value]
+    write_report(session, (), lambda _: Evidence(Exit.CLEAN), path, further=seen)
     page = path.read_text(encoding="utf-8")
     assert "the logarithm of 0 in <code>log</code> in &lt;the loss&gt;" in page
     assert re.search(r'class="heat h6" d="M\d', page)
