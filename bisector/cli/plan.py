@@ -12,6 +12,7 @@ from bisector.cli.given import check_place, home_of
 from bisector.cli.opening import continued, opened
 from bisector.cli.outlook import Outlook, outlook, prior
 from bisector.cli.preflight import preflight
+from bisector.cli.remarks import remarks
 from bisector.cli.run import asked
 from bisector.cli.search import Search
 from bisector.cli.tracking import check_tracking
@@ -78,6 +79,7 @@ def _plan(args: argparse.Namespace) -> Plan:
     session = session or Session(what.experiment)
     slots, notes = _slots(parts.launcher)
     notes += _check_imports(parts, session)
+    notes += remarks(parts.workload)
     return Plan(
         what=what,
         home=home,

@@ -15,6 +15,7 @@ from bisector.cli.gate import check_gate, gated, publish
 from bisector.cli.given import Given, home_of, writable
 from bisector.cli.opening import open_session, opened
 from bisector.cli.preflight import preflight
+from bisector.cli.remarks import remarks
 from bisector.cli.reporters import places_of, reporters_of
 from bisector.cli.tracking import check_tracking
 from bisector.config.compose import Composer
@@ -80,6 +81,7 @@ def _drive(session: Session, parts: Parts, journal: Journal, home: Path) -> Sess
     if not session.conclusion:
         if not session.judged:
             preflight(parts, session, home)
+            sys.stderr.writelines(f"note: {said}\n" for said in remarks(parts.workload))
         orchestrator.clear_orphans()
     try:
         with _on_signal(interrupt):
