@@ -166,14 +166,14 @@ def calibration(stated: Sequence[tuple[float, bool]]) -> Iterator[Row]:
 
 
 def planning_time(task: tuple[int, int, int]) -> Row:
-    """Time to plan a batch, after a warm-up, on one core."""
+    """Time of a core to plan a batch, after a warm-up."""
     n, past, slots = task
     taken = []
     for game in range(4):
-        session = history(arena(n), past, Random(game))
-        start = time.perf_counter()
+        session = history(arena(n), past, Random(f"{task}/{game}"))
+        start = time.process_time()
         AdaptivePlanner().decide(session, slots)
-        taken.append(1000 * (time.perf_counter() - start))
+        taken.append(1000 * (time.process_time() - start))
     ms = round(float(np.median(taken[1:])), 1)
     return {"planning": n, "past": past, "slots": slots, "ms": ms, "goal": 100 if n < 256 else 1000}
 

@@ -199,15 +199,17 @@ def _game(
 
 
 def history(asked: Experiment, past: int, rng: Random) -> Session:
-    """Past runs, half of four sets over and over and half all different: one culprit is left."""
+    """Past runs of as many sets, in which a culprit and a few others are only on together."""
     asked = replace(asked, budget=replace(asked.budget, trials=10_000))
-    names = sorted(asked.names)
-    culprit = rng.choice(names)
-    sets = [frozenset(x for x in names if rng.random() < 0.5) for _ in range(4 + past // 2)]
+    culprit, *others = rng.sample(sorted(asked.names), len(asked.names))
+    twins, free = frozenset(others[: len(others) // 16]) | {culprit}, others[len(others) // 16 :]
     session = free_ends(asked)
     first, events = len(session.launched), list(session.events)
     for i in range(past):
-        arm = Arm(sets[i % 4] if i % 2 else sets[4 + i // 2])
-        trial = Trial(first + i, arm, i, Purpose.ISOLATE)
-        events += [Launched(trial, ""), judged(trial, fails=culprit in arm.additions)]
+        guilty = rng.random() < 0.5
+        on = twins if guilty else frozenset()
+        trial = Trial(
+            first + i, Arm(on | {x for x in free if rng.random() < 0.5}), i, Purpose.ISOLATE
+        )
+        events += [Launched(trial, ""), judged(trial, fails=guilty)]
     return Session(asked, tuple(events))

@@ -31,8 +31,8 @@ PARENTS, TOOLS, ROUNDS = 6, 20, 2
 """Families edited in a round, additions that edits may bring in, rounds."""
 TRACE = 1e-6
 """Probability of an edited family below which it is not counted to what it looks like."""
-TIED = 1e-9
-"""Values that differ by no more than rounding does count as equal."""
+TIED, NOTHING = 1e-12, 1e-12
+"""Weights that differ by no more than rounding does count as equal, and as none."""
 NEGLIGIBLE = 7.0
 """Nats below everything else at which an explanation is not looked for."""
 DEEP_SHAPES = 6
@@ -129,9 +129,10 @@ def _edit(
     found: list[Family] = []
     if _hopeless(known, space, likelihood, prior):
         return found, weighed
-    blame = listed.blame(_normalise(known.log), n)
+    weights = _normalise(known.log)
+    blame = listed.blame(weights, n)
     tools = sum(1 << int(i) for i in _leaders(blame, TOOLS))
-    parents = [listed.family(int(i)) for i in _leaders(known.log, PARENTS)]
+    parents = [listed.family(int(i)) for i in _leaders(weights, PARENTS)]
     for _ in range(ROUNDS):
         reached = frozenset().union(*(neighbours(p, tools) for p in parents)) - set(found)
         fresh = sorted(e for e in reached if not listed.holds(e))
@@ -145,7 +146,7 @@ def _edit(
         shapes = np.array([log(prior[shape_of(f)]) for f in fresh])
         weighed += _Weighed(sums, shapes - rarity + odds + likelihood.log(sums))
         found += fresh
-        parents = [found[int(i)] for i in _leaders(weighed.log, PARENTS)]
+        parents = [found[int(i)] for i in _leaders(_normalise(weighed.log), PARENTS)]
     return found, weighed
 
 
@@ -219,23 +220,24 @@ def _keep(p: Floats) -> tuple[Ints, Floats]:
     return chosen, weights[chosen]
 
 
-def _leaders(values: Floats, most: int) -> Ints:
-    """Indices of the largest values, in ascending order; of a tie that goes beyond `most`, none.
+def _leaders(weights: Floats, most: int) -> Ints:
+    """Indices of the largest weights, in ascending order; of a tie that goes beyond `most`, none.
 
-    So what is chosen depends on the values alone, and not on the order they are in.
+    So what is chosen depends on the weights alone, and not on the order they are in.
     """
-    if len(values) <= most:
-        return np.arange(len(values))
-    beyond = np.partition(values, len(values) - most - 1)[len(values) - most - 1]
-    return np.flatnonzero(values > beyond + TIED)
+    pool = np.flatnonzero(weights > NOTHING)
+    if len(pool) > most:
+        held = weights[pool]
+        beyond = np.partition(held, len(held) - most - 1)[len(held) - most - 1]
+        pool = pool[held > beyond + TIED]
+    return np.asarray(pool, dtype=np.int64)
 
 
-def _largest(values: Floats, count: int) -> Ints:
-    """Indices of the largest values; ties go to the lowest index, on any machine."""
-    rounded = np.round(values, 9)
-    if count < len(values):
-        least = np.partition(rounded, len(values) - count)[len(values) - count]
-        pool = np.flatnonzero(rounded >= least)
-    else:
-        pool = np.arange(len(values))
+def _largest(weights: Floats, count: int) -> Ints:
+    """Indices of the largest weights; ties go to the lowest index, on any machine."""
+    rounded = np.round(weights, 9)
+    pool = np.flatnonzero(rounded)
+    if len(pool) > count:
+        least = np.partition(rounded[pool], len(pool) - count)[len(pool) - count]
+        pool = pool[rounded[pool] >= least]
     return np.asarray(pool[np.argsort(-rounded[pool], kind="stable")][:count], dtype=np.int64)

@@ -69,8 +69,9 @@ def _rank(triple: Ints, n: int) -> Ints:
 def _triples(x: NDArray[np.float32], weighted: NDArray[np.float32]) -> NDArray[np.float32]:
     parts: list[NDArray[np.float32]] = [np.zeros((len(weighted), 0), np.float32)]
     for i in range(x.shape[1] - 2):
-        rest = x[:, i + 1 :]
-        held = (weighted[:, :, i, None] * rest).swapaxes(1, 2) @ rest
+        on = np.flatnonzero(x[:, i])
+        rest = x[on, i + 1 :]
+        held = weighted[:, on, i + 1 :].swapaxes(1, 2) @ rest
         upper = _upper(rest.shape[1])
         parts.append(held.reshape(len(held), -1).take(upper, axis=1).astype(np.float32))
     return np.concatenate(parts, axis=1)

@@ -34,6 +34,7 @@ class Space:
     """Pairs (addition, what it turned out to need), beyond what is declared."""
     learned_excludes: frozenset[tuple[str, str]] = frozenset()
     names: tuple[str, ...] = field(init=False)
+    _rows: dict[frozenset[str], Bools] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(sorted(self.experiment.names)))
@@ -95,11 +96,17 @@ class Space:
 
     def encode(self, subsets: Iterable[frozenset[str]]) -> Bools:
         """One row per subset, shape (len, n)."""
-        listed = tuple(subsets)
-        rows = np.zeros((len(listed), self.size), dtype=np.bool_)
-        for row, subset in zip(rows, listed, strict=True):
+        rows = [self._row(subset) for subset in subsets]
+        return np.array(rows, dtype=np.bool_).reshape(len(rows), self.size)
+
+    def _row(self, subset: frozenset[str]) -> Bools:
+        """The row of a subset; remembered, for a session asks for its own over and over."""
+        row = self._rows.get(subset)
+        if row is None:
+            row = np.zeros(self.size, dtype=np.bool_)
             row[[self.index[name] for name in subset]] = True
-        return rows
+            self._rows[subset] = row
+        return row
 
     def decode(self, row: Bools) -> frozenset[str]:
         """The names that are on in a row."""
