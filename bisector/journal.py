@@ -9,7 +9,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -41,8 +41,10 @@ _ATTEMPTS = 5
 class Journal:
     """An append-only file of events, one JSON object per line, with one writer at a time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, conceal: Callable[[object], object] = lambda row: row) -> None:
+        """The journal in `path`; `conceal` takes out of a line, as plain JSON, what nobody is to read."""
         self.path = path
+        self._conceal = conceal
         self._lock: IO[str] | None = None
 
     def append(self, event: Event) -> None:
@@ -51,7 +53,8 @@ class Journal:
         Raises:
             OSError: the disk is full or gone; nothing but a torn last line was written.
         """
-        line = json.dumps({"event": type(event).__name__, **_plain(event)}) + "\n"
+        row = {"event": type(event).__name__, **_plain(event)}
+        line = json.dumps(self._conceal(row)) + "\n"
         fresh = not self.path.exists()
         with self.path.open("ab") as file:
             file.write(line.encode())

@@ -8,9 +8,10 @@ from omegaconf import OmegaConf
 
 from bisector import __version__
 from bisector.config.compose import Composer
-from bisector.config.parse import JUDGED, TRAINED, fingerprint
+from bisector.config.parse import JUDGED, TRAINED, fingerprint, typed
 from bisector.errors import JournalError
 from bisector.journal import Journal
+from bisector.launch import conceal
 from bisector.model.experiment import Experiment
 from bisector.model.session import Opened, Session
 from bisector.model.verdict import Outcome
@@ -22,7 +23,8 @@ def opened(composer: Composer, experiment: Experiment) -> Opened:
     """The event that begins this experiment's session."""
     config = OmegaConf.to_container(composer.base, resolve=False, enum_to_str=True)
     assert isinstance(config, dict)
-    plain = {str(k): v for k, v in config.items()}
+    conceal.also(typed(composer).redact)
+    plain = {str(k): conceal.concealed(v) for k, v in config.items()}
     return Opened(experiment, plain, fingerprint(composer, experiment), __version__, now())
 
 
@@ -32,7 +34,7 @@ def open_session(home: Path, event: Opened, *, fresh: bool) -> tuple[Journal, Se
     Raises:
         JournalError: somebody else holds it, it is damaged, or it is a search of something else.
     """
-    journal = Journal(home / JOURNAL)
+    journal = Journal(home / JOURNAL, conceal.concealed)
     journal.acquire()
     if fresh:
         set_aside(home)

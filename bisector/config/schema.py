@@ -166,6 +166,9 @@ class ExperimentConf:
     additions: dict[str, AdditionConf] = field(default_factory=dict)
     budget: BudgetConf = field(default_factory=BudgetConf)
     limits: LimitsConf = field(default_factory=LimitsConf)
+    redact: list[str] = field(default_factory=list)
+    """Environment variables whose values are never written, beside those whose names say that they
+    are secret (`..._TOKEN`, `..._API_KEY`, `PASSWORD` and the like); `*` is any text."""
     mlflow: MlflowConf = field(default_factory=MlflowConf)
     optuna: OptunaConf = field(default_factory=OptunaConf)
     inspect: InspectConf = field(default_factory=InspectConf)

@@ -1,11 +1,14 @@
 """job.json: what a run directory tells its wrapper to run. Written before every launch.
 
-Only the job's own environment is written, never the launcher's, which may hold secrets.
+Only the job's own environment is written, never the launcher's, which may hold secrets; of a
+secret that the job is given, no more than its name is.
 """
 
 import json
 from pathlib import Path
+from typing import Any
 
+from bisector.launch.conceal import referred, restored
 from bisector.ports import Job, Limits
 from bisector.rundir import CHECKPOINT, EXIT, FACTS, JOB, LOG, METRICS, PROCESS, STOP, write_json
 
@@ -19,8 +22,8 @@ def write_job(job: Job) -> None:
     write_json(
         job.rundir / JOB,
         {
-            "argv": list(job.argv),
-            "env": dict(job.env),
+            "argv": referred(list(job.argv)),
+            "env": referred(dict(job.env)),
             "cwd": None if job.cwd is None else str(job.cwd),
             "limits": {
                 "gpus": limits.gpus,
@@ -40,7 +43,7 @@ def forget_attempt(rundir: Path) -> None:
 
 def read_job(rundir: Path) -> Job:
     """The job that `write_job` left in `rundir`."""
-    job = json.loads((rundir / JOB).read_text(encoding="utf-8"))
+    job: Any = restored(json.loads((rundir / JOB).read_text(encoding="utf-8")))
     return Job(
         argv=tuple(job["argv"]),
         rundir=rundir,

@@ -19,13 +19,13 @@ from bisector.launch.handle import record_cancelled
 from bisector.launch.job_file import write_job
 from bisector.launch.wrap import GUEST
 from bisector.ports import Job
-from bisector.rundir import EXIT, LOG, METRICS, PROCESS
+from bisector.rundir import EXIT, JOB, LOG, METRICS, PROCESS
 
 ROOM = 4 * 2**20
 """Bytes of files in one answer."""
 GROWING = (METRICS, LOG)
 """Files that only grow: of these, only what is new is sent."""
-_STAYS = (PROCESS,)
+_STAYS = (PROCESS, JOB)
 """What means something on the node only."""
 _TAIL = 64
 _PATIENCE = 15.0
