@@ -22,6 +22,7 @@ from bisector.report.arms import arm_name
 from bisector.report.belief_picture import courses
 from bisector.report.curve_picture import curve_pictures
 from bisector.report.heat_picture import watched_runs
+from bisector.report.inspected import inspected_arm
 from bisector.report.search_picture import search_picture
 from bisector.report.summary import Summary, summarise
 from bisector.report.wording import clean, duration, number, percent, scale
@@ -109,6 +110,7 @@ def render(
             search=search_picture(session),
             curves=curve_pictures(session, evidence),
             watched=watched_runs(session, further.facts),
+            inspected=inspected_arm(session, summary.places.home),
             courses=courses(further.past, ranked),
             runs=[_run(session, summary, e) for e in _by_number(session)],
             additions=[
