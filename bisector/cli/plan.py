@@ -149,6 +149,10 @@ def _additions(experiment: Experiment) -> list[str]:
         members = [a for a in experiment.additions if a.kind is kind]
         if members:
             lines += [kind.value, *(_addition(experiment, a, width) for a in members)]
+    if most := max(a.learned_from for a in experiment.additions):
+        lines.append(
+            f"* learned from other searches in the output folder: up to {count(most, 'finding')} a kind."
+        )
     if left_out := sorted(experiment.names - experiment.full):
         lines.append(f"Not on with all others, which exclude it: {', '.join(left_out)}.")
     return lines
@@ -159,7 +163,7 @@ def _addition(experiment: Experiment, addition: Addition, width: int) -> str:
     said = "".join(f"  ({what} {', '.join(sorted(who))})" for what, who in ties if who)
     p = prior(experiment, addition.name)
     words = clean(" ".join(addition.overrides))
-    return f"  {clean(addition.name):<{width}}  {p:>5.2f}  {words}{said}"
+    return f"  {clean(addition.name):<{width}}  {p:>5.2f}{'*' if addition.learned_from else ' '} {words}{said}"
 
 
 def _judged_by(plan: Plan) -> str:
@@ -242,6 +246,7 @@ def _addition_as_json(experiment: Experiment, addition: Addition) -> dict[str, o
         "name": addition.name,
         "kind": addition.kind,
         "prior": prior(experiment, addition.name),
+        "learned_from": addition.learned_from,
         "overrides": list(addition.overrides),
         "requires": sorted(addition.requires),
         "excludes": sorted(addition.excludes),

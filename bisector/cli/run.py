@@ -4,11 +4,13 @@ import argparse
 from dataclasses import replace
 
 from bisector.cli.assemble import planner_of, search_phases, workload_of
-from bisector.cli.given import Given
+from bisector.cli.earlier import earlier_searches
+from bisector.cli.given import Given, home_of
 from bisector.cli.search import Search, search
 from bisector.config.compose import Composer
-from bisector.config.parse import check_additions, parse_experiment
+from bisector.config.parse import check_additions, parse_experiment, typed
 from bisector.config.variants import check_variants
+from bisector.plan.priors import learned
 
 
 def main(args: argparse.Namespace) -> int:
@@ -31,5 +33,8 @@ def asked(args: argparse.Namespace) -> Search:
     planner, workload = planner_of(composer.base.planner), workload_of(composer)
     variants = {**workload.variants(), **experiment.variants}
     experiment = replace(experiment, variants=variants)
+    if typed(composer).learn_priors:
+        home = home_of(given.out, experiment.name)
+        experiment = learned(experiment, earlier_searches(home))
     phases = search_phases(planner, workload.blind())
     return Search(given, composer, experiment, phases, planner.rank)

@@ -158,6 +158,8 @@ class ExperimentConf:
     """None: the name of the file."""
     seed: int = 0
     find: str = "all"
+    learn_priors: bool = True
+    """Whether additions without a prior get theirs from the other searches in the output folder."""
     read: ReadConf | None = None
     metrics: dict[str, str] = field(default_factory=dict)
     """Canonical signal (loss, val_loss, score, lr, grad_norm) to the name the run logs."""

@@ -60,6 +60,8 @@ class Addition:
     excludes: frozenset[str] = frozenset()
     prior: float | None = None
     """Belief, before any run, that this addition breaks training; None: by its kind."""
+    learned_from: int = 0
+    """Findings of earlier searches that `prior` was learned from; 0: it was given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
