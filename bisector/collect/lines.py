@@ -4,14 +4,15 @@ Progress bars end their lines with a carriage return, so that ends a line here, 
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bisector.collect.pattern import NOT_FINITE, NUMBER, STEP, Pattern, number
-from bisector.collect.points import Curves, Memory, Points
+from bisector.collect.points import Curves, Points
 from bisector.errors import ConfigError
-from bisector.rundir import LOG
+from bisector.model.evidence import Curve
+from bisector.rundir import EXIT, LOG
 
 _VALUE = rf"(?:{NUMBER}|{NOT_FINITE})"
 _QUOTED = rf"(['\"])(?P<name>[\w/.@ -]+)\1\s*:\s*['\"]?(?:tensor\()?(?P<value>{_VALUE})"
@@ -42,43 +43,64 @@ _PARTS = {
 _PART = re.compile(rf"(?<![\w/])(?:{'|'.join(_PARTS)})(?![\w/])", re.IGNORECASE)
 
 
+class _Log:
+    """How far one run's log was read, and what was found; a search looks again every second."""
+
+    def __init__(self, asked: int) -> None:
+        self.offset = 0
+        self.rest = b""
+        """What follows the last whole line."""
+        self.found = [Points() for _ in range(asked)]
+
+    def lines(self, path: Path, *, ended: bool) -> list[str]:
+        """The lines that are whole by now and were not before; of a run that ended, all."""
+        with path.open("rb") as file:
+            file.seek(self.offset)
+            text = self.rest + file.read()
+            self.offset = file.tell()
+        whole = len(text) if ended else max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
+        self.rest = text[whole:]
+        return re.split(r"[\r\n]+", text[:whole].decode(errors="replace"))
+
+
 @dataclass(frozen=True, slots=True)
 class LineReader:
     """Reads the log. Where two of `asked` find the same name, the first one counts."""
 
     asked: Sequence[str]
     """Names of presets, and regular expressions."""
-    _patterns: tuple[Pattern, ...] = field(init=False)
-    _memory: Memory = field(init=False, default_factory=Memory)
+    _patterns: Mapping[str, Pattern] = field(init=False)
+    _logs: dict[Path, _Log] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        theirs = tuple(Pattern.of(text) for text in self.asked if _is_pattern(text))
+        theirs = {text: Pattern.of(text) for text in self.asked if _is_pattern(text)}
         object.__setattr__(self, "_patterns", theirs)
 
     def read(self, rundir: Path) -> Curves:
         """The curves that are in the run's log."""
-        log = rundir / LOG
-        return self._memory.read(log, self._parse) if log.exists() else {}
+        path = rundir / LOG
+        if not path.exists():
+            return {}
+        log = self._logs.get(path)
+        if log is None or path.stat().st_size < log.offset:
+            # A new one, or one that was begun anew.
+            log = self._logs[path] = _Log(len(self.asked))
+        lines = log.lines(path, ended=(rundir / EXIT).exists())
+        curves: dict[str, Curve] = {}
+        for text, points in zip(self.asked, log.found, strict=True):
+            if text in self._patterns:
+                _by_pattern(self._patterns[text], lines, points)
+            else:
+                _by_preset(PRESETS[text], lines, points)
+            curves = {**points.curves(), **curves}
+        return curves
 
     @property
     def sought(self) -> str:
         """What is looked for, in words."""
         return " or ".join(
-            f"`{text}`" if _is_pattern(text) else f"the preset `{text}`" for text in self.asked
+            f"`{text}`" if text in self._patterns else f"the preset `{text}`" for text in self.asked
         )
-
-    def _parse(self, log: Path) -> Curves:
-        lines = re.split(r"[\r\n]+", log.read_text(encoding="utf-8", errors="replace"))
-        curves: dict[str, object] = {}
-        patterns = iter(self._patterns)
-        for text in self.asked:
-            points = Points()
-            if text in PRESETS:
-                _by_preset(PRESETS[text], lines, points)
-            else:
-                _by_pattern(next(patterns), lines, points)
-            curves = {**points.curves(), **curves}
-        return curves  # type: ignore[return-value]
 
 
 def _is_pattern(text: str) -> bool:

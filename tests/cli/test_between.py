@@ -51,6 +51,7 @@ def told(capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str, obje
     return listed
 
 
+@pytest.mark.slow  # the README's test searches two files, too
 def test_the_guilty_difference_of_two_files_is_found(shell: Shell) -> None:
     done = shell.bisect("between", "good.json", "bad.json", *COMMAND, *METRIC, *SETTINGS)
     assert done.returncode == 0, done.stderr

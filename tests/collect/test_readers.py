@@ -15,7 +15,7 @@ from bisector.model.evidence import Curve, Evidence
 
 
 def read(rundir: Path, log: str = "", **settings: object) -> Evidence:
-    (rundir / "log.txt").write_text(log)
+    (rundir / "log.txt").write_text(log + "\n")
     return collector({}, settings).collect(rundir)
 
 
@@ -77,6 +77,26 @@ def test_a_pattern_finds_numbers_and_what_is_not_one(
     log = "\n".join(line.format(v) for v in ("0.5", "nan", "0.75", "-inf"))
     found = values(read(tmp_path, log, stdout=[pattern]))[name]
     assert found == pytest.approx((0.5, math.nan, 0.75, -math.inf), nan_ok=True)
+
+
+def test_a_log_is_read_while_it_grows_and_a_half_written_line_waits(tmp_path: Path) -> None:
+    reader, log = collector({}, {"stdout": [r"acc ([\d.]+)", "auto"]}), tmp_path / "log.txt"
+
+    def found() -> tuple[float, ...]:
+        curve = reader.collect(tmp_path).curves.get("acc")
+        return curve.values if curve else ()
+
+    log.write_text("acc 0.5\nacc 0.7")
+    assert found() == (0.5,)
+    with log.open("a") as file:
+        file.write("5\nacc 0.8")
+    assert found() == (0.5, 0.75)
+    assert found() == (0.5, 0.75)
+    (tmp_path / "exit.json").write_text('{"code": 0, "reason": "exited"}')
+    assert found() == (0.5, 0.75, 0.8)
+    assert found() == (0.5, 0.75, 0.8)
+    log.write_text("acc 0.1\n")
+    assert found() == (0.1,), "the run was begun anew"
 
 
 def test_a_pattern_may_say_the_step(tmp_path: Path) -> None:

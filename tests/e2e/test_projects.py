@@ -35,6 +35,7 @@ def test_an_argparse_script_that_prints_its_metrics(tmp_path: Path) -> None:
         *("--add", "noise: --noise 0.1 --momentum 0.5", "--add", "standardize: --standardize"),
         *("--add", "smoothing: --label-smoothing 0.1 --weight-decay 1e-4"),
         *("--metric", "val acc ([0-9.]+)", "--higher", "mlflow.enabled=false"),
+        *("budget.repeats=2", "budget.confirm=1", "find=first"),
     )
     assert end["culprits"] == [["standardize"]]
 
