@@ -110,6 +110,36 @@ def batch_size_built_in(case: Case) -> Clue | None:
 
 
 @check(
+    "R25e",
+    "vectors that are broadcast into a square",
+    needs=("forward",),
+    remedy=Remedy("Bring both to one shape before: squeeze or unsqueeze one of them."),
+)
+def broadcast_into_a_square(case: Case) -> Clue | None:
+    """Inside of forward, [N] meets [N, 1] and becomes [N, N].
+
+    Why it breaks training: every value meets every other one, mostly of another sample; the sums
+    that follow hide the shape.
+
+    How it is seen: the shapes that torch's functions are given and give during a forward pass.
+
+    How to mend it: `keepdim=True` in reductions, or squeeze.
+
+    Before:
+        x = x - x.mean(1) * gate               # [N] and [N, 1]
+    After:
+        x = x - x.mean(1, keepdim=True) * gate
+
+    Source: reason 25, "check for hidden dimension errors".
+    """
+    squares = case.each("forward", "squares")
+    if not squares:
+        return None
+    function, (one, two) = squares[0]["function"], squares[0]["shapes"]
+    return Clue(f"`{function}` meets {one} with {two}.", {"times": len(squares)})
+
+
+@check(
     "R25c",
     "positions that see later ones",
     needs=("causality",),

@@ -93,6 +93,44 @@ def classes_not_heeded(case: Case) -> Clue | None:
 
 
 @check(
+    "R18f",
+    "a loss that is not the standard one where it should be",
+    needs=("neutral",),
+    remedy=Remedy("Compare with the formula term by term; then test it with check_loss."),
+    limits={"spread": Limit(1e-3, "rounding; a constant factor is allowed")},
+)
+def not_standard_when_neutral(case: Case) -> Clue | None:
+    """At its neutral setting a loss differs from the one that it extends.
+
+    Why it breaks training: a focal loss with gamma 0 is cross-entropy by its formula; one that is not
+    has a slip that the setting hides.
+
+    How it is seen: a copy with `gamma`, `label_smoothing` and the like at 0, over the standard loss,
+    on made-up predictions: the ratio must be the same for all.
+
+    How to mend it: write the loss as the standard one times a factor that is 1 at the neutral
+    setting.
+
+    Before:
+        (1 - p) ** gamma * log_p + p           # a term left over
+    After:
+        -((1 - p) ** gamma) * log_p
+
+    Source: reason 18; Lin et al. (2017), arXiv:1708.02002, equation 4.
+    """
+    spread = case.number("neutral", "spread")
+    if not spread > case.limits["spread"]:
+        return None
+    settings, ratios = case.each("neutral", "settings"), case.each("neutral", "ratios")
+    return Clue(
+        f"With {', '.join(settings)} at 0 it is {min(ratios):.3g} to {max(ratios):.3g} times "
+        f"{case.text('neutral', 'standard')}.",
+        {"ratios": ratios},
+        Crossed("spread", spread),
+    )
+
+
+@check(
     "R18e",
     "a loss that hardly pulls",
     needs=("loss_shape",),
@@ -130,7 +168,9 @@ def loss_hardly_pulls(case: Case) -> Clue | None:
     "a loss that depends on the batch",
     needs=("loss_shape",),
     remedy=Remedy("Take the mean over the batch (reduction='mean')."),
-    limits={"change": Limit(0.01, "rounding is below 0.0001; a sum over the batch gives 1")},
+    limits={
+        "change": Limit(0.1, "a sum over the batch gives 1; overlap losses (Dice) some hundredths")
+    },
 )
 def loss_depends_on_the_batch(case: Case) -> Clue | None:
     """The same samples cost more in a larger batch, or in another order.

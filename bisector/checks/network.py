@@ -109,6 +109,40 @@ def layers_made_anew(case: Case) -> Clue | None:
 
 
 @check(
+    "R22c",
+    "state that is not saved",
+    needs=("reload",),
+    remedy=Remedy("Keep such tensors by self.register_buffer(name, tensor), or as nn.Parameter."),
+    limits={"change": Limit(1e-4, "rounding in single precision is about 1e-6 of the output")},
+)
+def state_not_saved(case: Case) -> Clue | None:
+    """A second module, given the first one's `state_dict`, gives other outputs.
+
+    Why it breaks training: a checkpoint does not hold all that the module is; what is loaded is not
+    what was trained, and `.to(device)` leaves it behind.
+
+    How it is seen: the module is made twice with other random numbers; the second is given the
+    state of the first; both see one batch, in evaluation mode.
+
+    How to mend it: plain tensors as attributes are not saved: register them as buffers.
+
+    Before:
+        self.directions = torch.randn(8, 16)
+    After:
+        self.register_buffer("directions", torch.randn(8, 16))
+
+    Source: reason 22, "check custom layers"; torch.nn.Module.state_dict.
+    """
+    change = case.number("reload", "change")
+    if not change > case.limits["change"]:
+        return None
+    held = case.each("reload", "held")
+    also = f" These tensors are not registered: {named(held)}." if held else ""
+    words = f"After loading, outputs differ by {change:.2g} of their size.{also}"
+    return Clue(words, {"attributes": held}, Crossed("change", change))
+
+
+@check(
     "R23a",
     "parameters that no gradient reaches",
     needs=("parameters",),

@@ -1,4 +1,7 @@
-"""`bisect check conf=X`: known reasons, looked for in data, model and loss before any training."""
+"""`bisect check conf=X`: known reasons, looked for in data, model and loss before any training.
+
+`bisect check loss=my.pkg.Loss` and `module=my.pkg.Block` look at one piece: see `check_piece`.
+"""
 
 import argparse
 import json
@@ -10,6 +13,7 @@ from typing import Any
 from bisector.checks.catalogue import CATALOGUE
 from bisector.checks.check import FAMILIES
 from bisector.cli.assemble import launcher_of, workload_of
+from bisector.cli.check_piece import check_piece, is_piece
 from bisector.cli.checking import terms_of
 from bisector.cli.errand import errand, last_line
 from bisector.cli.given import Given, home_of, writable
@@ -51,6 +55,8 @@ class Examined:
 
 def main(args: argparse.Namespace) -> int:
     """Exit code 0 when nothing is suspected, 1 when something is."""
+    if is_piece(args.words):
+        return check_piece(args.words, as_json_too=args.json)
     if args.html:
         writable(args.html.parent)
     found = examined(args)

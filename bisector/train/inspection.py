@@ -11,7 +11,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,12 @@ from torch import nn
 from bisector.rundir import CONFIG, ENV_RUNDIR, INSPECT, INSPECTED, PICTURES, write_json
 from bisector.train.facts import (
     batches,
+    conflicts,
     data,
     dimensions,
     losses,
     network,
+    neutral,
     noise,
     outputs,
     passes,
@@ -57,6 +59,7 @@ FAMILIES: Mapping[str, Callable[[Scene], dict[str, Any]]] = {
     "inputs": data.inputs,
     "numbers": data.numbers,
     "labels": data.labels,
+    "conflicts": conflicts.conflicts,
     "leaks": data.leaks,
     "splits": splits.splits,
     "shares": splits.shares,
@@ -68,10 +71,12 @@ FAMILIES: Mapping[str, Callable[[Scene], dict[str, Any]]] = {
     "declared": pretrained.declared,
     "forward": passes.forward,
     "modes": passes.modes,
+    "reload": passes.reload,
     "range": outputs.range_of,
     "start": outputs.start,
     "loss_calls": outputs.loss_calls,
     "loss_shape": losses.loss_shape,
+    "neutral": neutral.neutral,
     "parameters": network.parameters,
     "handed": network.handed,
     "independence": dimensions.independence,
@@ -123,7 +128,8 @@ def main(argv: list[str]) -> int:
     try:
         shown = shown_by(target, cfg, rundir, int(seed))
     except Absent as why:
-        found = Inspected({}, dict.fromkeys(FAMILIES, str(why)), {})
+        nothing = {"drawn": {}, "absent": dict.fromkeys(DRAWINGS, str(why))}
+        found = Inspected({}, dict.fromkeys(FAMILIES, str(why)), {}, nothing)
     else:
         found = inspect(shown, device_of(shown.model), bounds)
     record = finite(asdict(found))
@@ -159,17 +165,17 @@ def inspect(shown: Shown, device: torch.device, bounds: Bounds) -> Inspected:
         restore_global_state(before)
 
 
-def measured(scene: Scene) -> Inspected:
-    """The facts, as far as the time allows."""
+def measured(scene: Scene, families: Collection[str] = ()) -> Inspected:
+    """The facts of some families, else of all, as far as the time allows."""
     found = Inspected({}, {}, {})
     began, seconds = time.monotonic(), scene.bounds.seconds
-    for name, measure in FAMILIES.items():
+    for name in families or FAMILIES:
         start = time.monotonic()
         if start - began > seconds:
             found.absent[name] = f"the {seconds:g} s of inspect.seconds were over"
             continue
         try:
-            found.facts[name] = measure(scene)
+            found.facts[name] = FAMILIES[name](scene)
         except (Absent, *USERS) as error:
             found.absent[name] = told(error)
         found.seconds[name] = time.monotonic() - start

@@ -1,10 +1,12 @@
 """Real data and small real models, each with the faults that checks must find.
 
-Three kinds: `image` is the recipe `digits`; `table` is scikit-learn's breast-cancer data with a
-small net; `text` is the licence of this repository, character by character.
+`image` is the recipe `digits`; `table` is scikit-learn's breast-cancer data with a small net, `numbers`
+its diabetes data; `text` is the licence of this repository, character by character, for a transformer;
+`words` and `series` are sequences to be told apart by a GRU.
 """
 
 import copy
+import math
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,10 @@ from bisector.train.run import Run
 torch.set_num_threads(1)
 """As in a trial; more threads than cores make small models ten times slower."""
 
+TEXTS = [
+    Path(__file__).parents[2] / p
+    for p in ("LICENSE", "bisector/orchestrator.py", "CONTRIBUTING.md")
+]
 LICENCE = Path(__file__).parents[2] / "LICENSE"
 
 
@@ -75,6 +81,45 @@ def text() -> Split:
     cut = len(windows) * 4 // 5
     x, y = windows[:, :-1], windows[:, 1:]
     return Split(x[:cut], y[:cut], x[cut:], y[cut:])
+
+
+def words() -> Split:
+    """Which of three texts a window of characters is from."""
+    texts = [p.read_text(encoding="utf-8")[:9000] for p in TEXTS]
+    letters = sorted(set("".join(texts)))
+    windows = [
+        torch.tensor([letters.index(c) for c in t])[: len(t) // 24 * 24].view(-1, 24) for t in texts
+    ]
+    return parted(torch.cat(windows), torch.arange(3).repeat_interleave(len(windows[0])))
+
+
+def series() -> Split:
+    """Which of three frequencies a noisy wave has."""
+    rng = torch.Generator().manual_seed(3)
+    y = torch.randint(0, 3, (1000,), generator=rng)
+    turn = (y + 1)[:, None] * 3 * torch.linspace(0, 1, 40) + torch.rand(1000, 1, generator=rng)
+    noise = 0.3 * torch.randn(1000, 40, generator=rng)
+    return parted((torch.sin(2 * math.pi * turn) + noise)[:, :, None], y)
+
+
+def parted(x: Tensor, y: Tensor) -> Split:
+    """Three quarters to train on, at random."""
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
+    train, val = order[: len(x) * 3 // 4], order[len(x) * 3 // 4 :]
+    return Split(x[train], y[train], x[val], y[val])
+
+
+class Recurrent(nn.Module):
+    """A GRU over tokens or numbers, and a linear layer on its last state; [B, 3] logits."""
+
+    def __init__(self, tokens: int = 0, *, batch_first: bool = True) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(tokens, 24) if tokens else nn.Identity()
+        self.cells = nn.GRU(24 if tokens else 1, 32, batch_first=batch_first)
+        self.head = nn.Linear(32, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.cells(self.embed(x))[0][:, -1])
 
 
 class Net(nn.Module):
@@ -127,6 +172,16 @@ KINDS: dict[str, Any] = {
         numbers,
         {"_target_": "check_gallery.Net", "inputs": 10, "outputs": 1},
         {"_target_": "torch.nn.MSELoss"},
+    ),
+    "words": (
+        words,
+        {"_target_": "check_gallery.Recurrent", "tokens": 128},
+        {"_target_": "torch.nn.CrossEntropyLoss"},
+    ),
+    "series": (
+        series,
+        {"_target_": "check_gallery.Recurrent"},
+        {"_target_": "torch.nn.CrossEntropyLoss"},
     ),
     "text": (text, {"_target_": "check_gallery.Chars"}, {"_target_": "check_gallery.TokenLoss"}),
 }

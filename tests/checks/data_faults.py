@@ -143,8 +143,103 @@ def mislabelled(share: float) -> Change:
     return change
 
 
+def conflicting(share: float) -> Change:
+    """As when one picture was filed under several classes."""
+
+    def change(s: Split) -> None:
+        for place in rows(s, share).tolist():
+            others = (s.y != s.y[place]).nonzero().flatten()
+            s.x[place] = s.x[others[place % len(others)]]
+
+    return change
+
+
 def unshifted(s: Split) -> None:
     s.y = s.x.clone()
+
+
+def near_copies(share: float) -> Change:
+    def change(s: Split) -> None:
+        n = round(share * len(s.vx))
+        rng = torch.Generator().manual_seed(2)
+        s.vx[:n] = s.x[:n] + 1e-4 * torch.randn(s.x[:n].shape, generator=rng)
+        s.vy[:n] = s.y[:n]
+
+    return change
+
+
+def without(label: int, *, in_train: bool = False) -> Change:
+    def change(s: Split) -> None:
+        if in_train:
+            s.x, s.y = s.x[s.y != label], s.y[s.y != label]
+        else:
+            s.vx, s.vy = s.vx[s.vy != label], s.vy[s.vy != label]
+
+    return change
+
+
+def renumbered(by: int) -> Change:
+    """As when validation numbers its classes by its own list."""
+
+    def change(s: Split) -> None:
+        s.vy = (s.vy + by) % (int(s.y.max()) + 1)
+
+    return change
+
+
+def few(kept: int) -> Change:
+    def change(s: Split) -> None:
+        some = torch.cat([(s.y == c).nonzero().flatten()[:kept] for c in s.y.unique()])
+        some = some[torch.randperm(len(some), generator=torch.Generator().manual_seed(0))]
+        s.x, s.y = s.x[some], s.y[some]
+
+    return change
+
+
+def answer_inside(scale: float) -> Change:
+    def change(s: Split) -> None:
+        s.x[:, 5], s.vx[:, 5] = (scale * (part.float() - 0.5) for part in (s.y, s.vy))
+
+    return change
+
+
+def one_class(s: Split) -> None:
+    s.y, s.vy = torch.zeros_like(s.y), torch.zeros_like(s.vy)
+
+
+def standardised(*, together: bool) -> Change:
+    def change(s: Split) -> None:
+        both = torch.cat([s.x, s.vx])
+        s.x = (s.x - (both if together else s.x).mean(0)) / (both if together else s.x).std(0)
+        s.vx = (s.vx - (both if together else s.vx).mean(0)) / (both if together else s.vx).std(0)
+
+    return change
+
+
+def moved(places: int) -> Change:
+    """Targets so many places further on, or back."""
+
+    def change(s: Split) -> None:
+        for x, y in (("x", "y"), ("vx", "vy")):
+            given, target = getattr(s, x), getattr(s, y)
+            cut = abs(places)
+            setattr(s, x, given[:, :-cut] if places > 0 else given[:, cut:])
+            setattr(s, y, target[:, cut:] if places > 0 else target[:, :-cut])
+
+    return change
+
+
+def a_little_signal(share: float) -> Change:
+    """Many samples whose inputs say hardly anything of their targets."""
+
+    def change(s: Split) -> None:
+        rng = torch.Generator().manual_seed(0)
+        s.x, s.vx = torch.randn(2000, 10, generator=rng), torch.randn(500, 10, generator=rng)
+        s.y, s.vy = (
+            share * part[:, 0] + torch.randn(len(part), generator=rng) for part in (s.x, s.vx)
+        )
+
+    return change
 
 
 DATA_FAULTS: list[tuple[str, str, Change]] = [
@@ -197,10 +292,42 @@ DATA_FAULTS: list[tuple[str, str, Change]] = [
     ("R04b", "table", reordered),
     ("R04b", "text", reordered),
     ("R04c", "text", unshifted),
+    ("R06b", "image", conflicting(0.02)),
+    ("R06b", "image", conflicting(0.1)),
+    ("R06b", "table", conflicting(0.02)),
+    ("R06b", "table", conflicting(0.1)),
     ("R06", "image", mislabelled(0.1)),
     ("R06", "image", mislabelled(0.2)),
     ("R06", "image", mislabelled(0.4)),
     ("R06", "table", mislabelled(0.1)),
     ("R06", "table", mislabelled(0.2)),
+    ("R06", "series", mislabelled(0.2)),
+    ("R06", "words", mislabelled(0.2)),
+    ("R15c", "table", near_copies(0.2)),
+    ("R15c", "image", near_copies(0.1)),
+    ("R15d", "image", without(3)),
+    ("R15d", "words", without(2)),
+    ("R08", "image", without(3, in_train=True)),
+    ("R08", "table", one_class),
+    ("R15g", "image", renumbered(1)),
+    ("R15g", "words", renumbered(2)),
+    ("R15g", "image", validation_as(lambda x: x.transpose(2, 3))),
+    ("R15g", "image", validation_as(lambda x: x.flip(3))),
+    ("R15f", "table", standardised(together=True)),
+    ("R15f", "numbers", standardised(together=True)),
+    ("R15f", "table", standardised(together=False)),
+    ("R09", "image", few(4)),
+    ("R09", "image", few(12)),
+    ("R09", "table", few(8)),
+    ("R04d", "table", answer_inside(1.0)),
+    ("R04d", "table", answer_inside(3.0)),
+    ("R04d", "numbers", answer_inside(1.0)),
+    ("R04a", "text", moved(1)),
+    ("R04a", "text", moved(2)),
+    ("R04c", "text", moved(-1)),
+    ("R04c", "text", moved(-2)),
+    ("R04b", "numbers", reordered),
+    ("R04b", "words", reordered),
+    ("R04b", "series", reordered),
 ]
 """The check that must be first, the kind of data, and the change that is the fault."""

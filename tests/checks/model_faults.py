@@ -7,12 +7,14 @@ from typing import Any
 
 import torch
 from bisector.recipes import digits
-from check_gallery import Halved, LossOf, Wrapped, Wrong
+from check_gallery import Halved, LossOf, Recurrent, Wrapped, Wrong
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - everybody's name for it
 
 from bisector.train.parts import Parts
 
+CHANNELS = 16
+"""Of the layer `large` of the recipe `digits`."""
 Change = Callable[[Parts], Parts]
 
 
@@ -126,6 +128,113 @@ def sigmoid_first(out: Tensor, y: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(out.sigmoid(), y)
 
 
+def with_train(*, only_norms: bool) -> Change:
+    """A model whose layers evaluate whatever it is told."""
+
+    def change(parts: Parts) -> Parts:
+        for module in parts.model.modules():
+            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) or not only_norms:
+                module.train = lambda mode=True, module=module: evaluating(module)
+        return parts
+
+    return change
+
+
+def evaluating(module: nn.Module) -> nn.Module:
+    module.training = False
+    return module
+
+
+def inserted(name: str, *layers: Any) -> Change:
+    """Layers behind a layer."""
+
+    def change(parts: Parts) -> Parts:
+        setattr(parts.model, name, nn.Sequential(getattr(parts.model, name), *layers))
+        return dataclasses.replace(parts, optimizer=torch.optim.AdamW(parts.model.parameters()))
+
+    return change
+
+
+def anew(name: str, width: int) -> Change:
+    def made_in_forward(h: Tensor) -> Tensor:
+        layer = nn.Linear(width, width)
+        return layer(h)
+
+    return of_layer(name, made_in_forward)
+
+
+def replaced(parts: Parts) -> Parts:
+    other = nn.Linear(3, 3)
+    return dataclasses.replace(parts, optimizer=torch.optim.Adam(other.parameters()))
+
+
+def rate(value: float) -> Change:
+    def change(parts: Parts) -> Parts:
+        for group in parts.optimizer.param_groups:
+            group["lr"] = value
+        return parts
+
+    return change
+
+
+def instead(**arguments: Any) -> Change:
+    """Another recurrent model."""
+    return lambda parts: dataclasses.replace(parts, model=Recurrent(**arguments))
+
+
+class PlainTensor(nn.Module):
+    """Weights that ask for a gradient, and are no parameter."""
+
+    def __init__(self, inner: nn.Module, width: int) -> None:
+        super().__init__()
+        self.inner, self.weight = inner, torch.randn(width, width, requires_grad=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(x) @ self.weight
+
+
+def plain_tensor(name: str, width: int) -> Change:
+    def change(parts: Parts) -> Parts:
+        setattr(parts.model, name, PlainTensor(getattr(parts.model, name), width))
+        return parts
+
+    return change
+
+
+class Unmasked(nn.Module):
+    """A block that is not told of its mask."""
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(self, h: Tensor, **_: Any) -> Tensor:
+        return self.block(h)
+
+
+def seeing_ahead(parts: Parts) -> Parts:
+    parts.model.block = Unmasked(parts.model.block)
+    return parts
+
+
+class Leftover(nn.Module):
+    """A focal loss with half a term too many: falls rightly, and is not cross-entropy at 0."""
+
+    def __init__(self, gamma: float) -> None:
+        super().__init__()
+        self.gamma = gamma
+
+    def forward(self, out: Tensor, y: Tensor) -> Tensor:
+        log_p = out.log_softmax(1).gather(1, y[:, None])
+        p = log_p.exp()
+        return (-((1 - p) ** self.gamma) * log_p + 0.3 * (1 - p)).mean()
+
+
+def own_binary(out: Tensor, y: Tensor) -> Tensor:
+    """The term of the negatives is missing."""
+    return -(y * out.sigmoid().clamp_min(1e-7).log()).mean()
+
+
 MODEL_FAULTS: list[tuple[str, str, Change]] = [
     ("R19a", "image", after(lambda out: out.softmax(1))),
     ("R19a", "image", after(lambda out: (5 * out).softmax(1), F.cross_entropy)),
@@ -192,5 +301,62 @@ MODEL_FAULTS: list[tuple[str, str, Change]] = [
     ("R17", "table", times(20.0, "head")),
     ("R17", "text", times(4.0, "head")),
     ("R17", "numbers", after(lambda out: out + 5)),
+    ("R25c", "text", seeing_ahead),
+    ("R25c", "text", after(lambda out: out + 0.1 * out.roll(-1, 1))),
+    ("R25c", "text", of_layer("block", lambda h: h + 0.2 * h.mean(1, keepdim=True))),
+    ("R25a", "words", instead(tokens=128, batch_first=False)),
+    ("R25a", "series", instead(batch_first=False)),
+    ("R25b", "words", after(lambda out: out.view(32, 3))),
+    ("R25b", "text", after(lambda out: out.view(32, 32, 128))),
+    ("R25d", "words", instead(tokens=40)),
+    ("R25d", "image", inserted("large", nn.Conv2d(3, 8, 3))),
+    ("R25e", "table", after(lambda out: out + (out[:, 0] - out[:, :1]).mean())),
+    ("R22a", "table", plain_tensor("second", 32)),
+    ("R22b", "table", anew("second", 32)),
+    ("R22b", "text", anew("block", 32)),
+    (
+        "R32a",
+        "image",
+        lambda parts: with_train(only_norms=True)(
+            inserted("large", nn.BatchNorm2d(CHANNELS))(parts)
+        ),
+    ),
+    ("R32a", "text", with_train(only_norms=False)),
+    ("R32b", "table", of_layer("second", lambda h: F.dropout(h, 0.5))),
+    ("R32b", "text", of_layer("block", lambda h: F.dropout(h, 0.1))),
+    ("R32b", "words", after(lambda out: out + 0.1 * torch.randn_like(out))),
+    ("R32c", "image", inserted("large", nn.BatchNorm2d(CHANNELS, momentum=0.0))),
+    ("R32c", "table", inserted("first", nn.BatchNorm1d(32, momentum=0.99))),
+    ("R30", "table", inserted("first", nn.Dropout(0.95))),
+    ("R30", "image", inserted("large", nn.Dropout(0.9))),
+    ("R36d", "table", rate(0.0)),
+    ("R36d", "text", rate(5.0)),
+    ("R23c", "table", replaced),
+    ("R19a", "table", after(lambda out: out.sigmoid())),
+    ("R19a", "words", after(lambda out: out.softmax(1))),
+    ("R19f", "table", after(F.relu)),
+    ("R19f", "image", after(torch.tanh)),
+    ("R19h", "numbers", after(F.relu)),
+    ("R19h", "numbers", after(torch.sigmoid)),
+    ("R19g", "table", one_score(lambda out, y: F.binary_cross_entropy(out.clamp(0, 1), y))),
+    (
+        "R19c",
+        "table",
+        one_score(lambda out, y: F.binary_cross_entropy_with_logits((3 * out).sigmoid(), y)),
+    ),
+    ("R19e", "table", one_score(F.binary_cross_entropy)),
+    ("R19e", "words", lambda parts: dataclasses.replace(parts, loss=nn.BCEWithLogitsLoss())),
+    ("R19d", "numbers", of_numbers(F.smooth_l1_loss)),
+    ("R19d", "numbers", of_numbers(lambda out, y: (out - y).abs().mean())),
+    ("R18d", "table", one_score(own_binary)),
+    ("R18d", "image", loss(lambda out, y: F.cross_entropy(out, y, ignore_index=0))),
+    ("R18d", "words", loss(lambda out, y: F.cross_entropy(out, y, torch.tensor([1.0, 0.0, 1.0])))),
+    ("R18e", "image", loss(lambda out, y: 1e-6 * F.cross_entropy(out, y))),
+    ("R18e", "numbers", loss(lambda out, y: 1e-7 * F.mse_loss(out, y))),
+    ("R18a", "numbers", loss(lambda out, y: (out - y).mean() ** 2)),
+    ("R18a", "numbers", loss(lambda out, y: (out - y).mean())),
+    ("R18a", "words", loss(lambda out, y: F.cross_entropy(out, y.flip(0)))),
+    ("R18f", "image", lambda parts: dataclasses.replace(parts, loss=Leftover(2.0))),
+    ("R18f", "words", lambda parts: dataclasses.replace(parts, loss=Leftover(0.5))),
 ]
 """The check that must be first, the kind of data, and the change that is the fault."""

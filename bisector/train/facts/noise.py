@@ -4,16 +4,18 @@ A hard problem looks much like a noisy one: there too, many labels are not what 
 What a hard problem lacks is samples whose neighbours all agree on another label.
 """
 
+import itertools
 from typing import Any
 
 from cleanlab.filter import find_label_issues
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from bisector.train.facts.relation import FEW, tables_of
-from bisector.train.facts.samples import KEPT, is_numbers
+from bisector.train.facts.samples import KEPT, Samples, is_numbers
 from bisector.train.facts.scene import Scene
 from bisector.train.facts.shown import Absent
 
@@ -23,16 +25,30 @@ AGREED = 0.8
 """The share of a sample's neighbours that must have one other label to contradict its own."""
 
 
+def neighbours(train: Samples) -> tuple[Any, Any]:
+    """A table of the samples, and what finds the nearest in it.
+
+    Of tokens it is how often each of them, and each pair that follow each other, is there; common
+    ones count less (tf-idf), and nearness is that of directions.
+    """
+    if is_numbers(train.x):
+        probe = make_pipeline(StandardScaler(), KNeighborsClassifier(NEIGHBOURS))
+        return tables_of(train)["nearest neighbours"], probe
+    tokens = train.x.flatten(1)
+    texts = [[*map(str, row), *map(str, itertools.pairwise(row))] for row in tokens.tolist()]
+    table = TfidfVectorizer(analyzer=list, sublinear_tf=True).fit_transform(texts)
+    return table, KNeighborsClassifier(NEIGHBOURS, metric="cosine")
+
+
 def noise(scene: Scene) -> Facts:
     """The share of labels that are probably wrong, and the most suspicious samples."""
     labels = scene.train.labels
-    if labels is None or not is_numbers(scene.train.x):
-        raise Absent("inputs and targets are not numbers with one class number each")
+    if labels is None:
+        raise Absent("targets are not one class number each")
     y = labels.numpy()
     if len(y) < FEW or labels.bincount().min() < NEIGHBOURS:
         raise Absent(f"fewer than {FEW} samples, or than {NEIGHBOURS} in a class")
-    table = tables_of(scene.train)["nearest neighbours"]
-    probe = make_pipeline(StandardScaler(), KNeighborsClassifier(NEIGHBOURS))
+    table, probe = neighbours(scene.train)
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
     p = cross_val_predict(probe, table, y, cv=folds, method="predict_proba")
     suspects = find_label_issues(

@@ -1,5 +1,6 @@
 """Facts about forward passes: do they end, with layers that are the model's own, in both modes?"""
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ from torch.nn.modules.module import (
     register_module_forward_pre_hook,
 )
 
+from bisector.train.facts.made_up import First
+from bisector.train.facts.outputs import Listener
 from bisector.train.facts.scene import Scene
 from bisector.train.facts.shown import Absent
 from bisector.train.facts.traced import seeded
@@ -79,7 +82,7 @@ def forward(scene: Scene) -> Facts:
     x, y = scene.batch()
     model = scene.model(training=True)
     raised, out = "", None
-    with visited(model) as visits:
+    with visited(model) as visits, Listener() as listener:
         try:
             out = model(x)
         except (
@@ -99,6 +102,7 @@ def forward(scene: Scene) -> Facts:
         "inputs": list(x.shape),
         "targets": list(y.shape),
         "outputs": list(out.shape) if isinstance(out, torch.Tensor) else [],
+        "squares": [c for c in listener.calls if set(c) == {"function", "shapes"}],
     }
 
 
@@ -150,3 +154,32 @@ def randomness(scene: Scene) -> Facts:
         raise Absent("the model's output is not one tensor")
     size = one.float().abs().max().item()
     return {"random": (one - two).float().abs().max().item() / max(size, 1e-12)}
+
+
+@torch.no_grad()
+def reload(scene: Scene) -> Facts:
+    """Whether a second model, given the first one's saved state, gives what the first one gives.
+
+    Raises:
+        Absent: there is no second one.
+    """
+    other = scene.shown.remade
+    if other is None:
+        raise Absent("it was made once")
+    x, _ = scene.batch()
+    model, other = scene.model(training=False), copy.deepcopy(other).eval()
+    inner = model.module if isinstance(model, First) else model
+    lost = other.load_state_dict(inner.state_dict(), strict=False)
+    one, two = (seeded(m)(x) for m in (inner, other))
+    one, two = (part[0] if isinstance(part, tuple | list) else part for part in (one, two))
+    size = one.float().abs().max().item()
+    return {
+        "change": (one - two).float().abs().max().item() / max(size, 1e-12),
+        "missing": list(lost.missing_keys),
+        "held": [
+            f"{name}.{attribute}".lstrip(".")
+            for name, module in inner.named_modules()
+            for attribute, value in vars(module).items()
+            if isinstance(value, torch.Tensor)
+        ],
+    }

@@ -82,6 +82,8 @@ class Shown:
     val: Source | None = None
     augments: Mapping[str, tuple[Augment, torch.Generator]] = field(default_factory=dict)
     """What the training itself does to a batch before the model gets it."""
+    remade: nn.Module | None = None
+    """The model made a second time, with other initial weights."""
     holders: tuple[object, ...] = ()
     """What else may say how inputs are to be prepared, as the object that holds the splits."""
 

@@ -50,7 +50,9 @@ def near(train: Samples, val: Samples) -> Facts:
     if not is_numbers(train.x) or train.x.shape[1:] != val.x.shape[1:] or len(train.x) < KEPT:
         return {"near_share": 0.0, "near_own": 0.0, "near_val_samples": []}
     one, two = (part.x.flatten(1).float().nan_to_num(0, 0, 0) for part in (train, val))
-    scale = one.std(0).clamp_min(1e-6)
+    # What hardly varies beside the others, as an image's corners, has no say.
+    spread = one.std(0)
+    scale = spread.clamp_min(max(0.1 * spread.median().item(), 1e-6))
     one, two = one / scale, two / scale
     own = torch.cdist(one, one).fill_diagonal_(torch.inf).min(1).values
     limit = NEAR * own.median()
