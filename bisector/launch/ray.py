@@ -34,6 +34,8 @@ _ANSWER_SECONDS = 2.0
 _CANCEL_SECONDS = 20.0
 _HEARD_SECONDS = 0.2
 _NAMESPACE = "bisect"
+_SENT_WITHOUT = {"excludes": ["/out", "/.git", "/.venv", "/mlruns"]}
+"""What lies in a folder of code and is none."""
 
 
 class _Handle(NamedTuple):
@@ -240,7 +242,9 @@ def _connect(address: str, runtime_env: Mapping[str, Any]) -> None:
             namespace=_NAMESPACE,
             log_to_driver=False,
             configure_logging=False,
-            runtime_env=dict(runtime_env) or None,
+            runtime_env=_SENT_WITHOUT | dict(runtime_env)
+            if "working_dir" in runtime_env
+            else dict(runtime_env),
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise LaunchError(

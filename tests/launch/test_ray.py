@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from clusters import cluster
+from clusters import cluster, verdict_of_a_search
 
 from bisector.ports import JobState, Launcher
 from bisector.testing.launcher import LauncherContract, end_of, job
@@ -92,3 +92,9 @@ def test_files_come_back_while_a_job_runs(launcher, tmp_path):
     launcher.cancel([handle])
     assert end_of(tmp_path)["reason"] == "cancelled"
     assert (tmp_path / "checkpoint.pt").exists(), "its last files came back"
+
+
+def test_a_search_on_ray_names_the_culprit(tmp_path):
+    """The code is sent along: the worker has none of the folders that the test has."""
+    settings = ["launcher=ray", "+launcher.runtime_env.working_dir=."]
+    assert verdict_of_a_search(tmp_path, tmp_path / "lab.py", *settings) == "culprit [['b']]"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from clusters import cluster
+from clusters import cluster, verdict_of_a_search
 
 pytest.importorskip("submitit", reason='needs `pip install "bisector[slurm]"`')
 
@@ -130,3 +130,8 @@ def test_the_cluster_is_told_what_a_job_needs(tmp_path):
     expected = ["Partition=urgent", "Account=lab", "TimeLimit=00:07:00", "NumCPUs=2", "Nice=5"]
     assert [word for word in expected if word not in shown] == []
     assert "MinMemoryNode=512M" in shown
+
+
+def test_a_search_on_slurm_names_the_culprit(tmp_path):
+    settings = ["launcher=slurm", "launcher.slots=2", "launcher.cpus=1"]
+    assert verdict_of_a_search(tmp_path, tmp_path / "lab.py", *settings) == "culprit [['b']]"
