@@ -4,6 +4,7 @@ A name says what is changed; how a recipe spells it stands in the experiment (`v
 with the workload: our loop knows its own. Each is an arm with tweaks, trained like any other.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
@@ -103,3 +104,13 @@ The likeliest is first. A check whose remedy names its own variants goes before 
 def spelled(overrides: Sequence[str], n: float | None = None) -> tuple[str, ...]:
     """The overrides with `{n}` filled in, where there is one."""
     return tuple(o if n is None else o.replace("{n}", f"{n:g}") for o in overrides)
+
+
+def change_named(variants: Mapping[str, Sequence[str]], tweaks: Sequence[str]) -> str:
+    """The change that an arm's tweaks make, e.g. `adamw` or `tiny-set 16`; empty: some other."""
+    for name, overrides in variants.items():
+        pattern = "\n".join(map(re.escape, overrides)).replace(r"\{n\}", "(?P<n>[0-9.e-]+)", 1)
+        found = re.fullmatch(pattern, "\n".join(tweaks)) if tweaks else None
+        if found:
+            return " ".join([name, *found.groupdict().values()])
+    return ""

@@ -8,6 +8,7 @@ from statistics import fmean, stdev
 from bisector.model.experiment import Experiment
 from bisector.model.session import Judged, Session
 from bisector.model.trial import Arm, Purpose
+from bisector.model.variant import change_named
 from bisector.model.verdict import Outcome, Signature, Symptom
 from bisector.report.wording import clean, count, label, listed, name, names, number, scale
 
@@ -96,7 +97,7 @@ def arm_name(experiment: Experiment, arm: Arm) -> str:
         words = f"everything but {label(full - on)}"
     else:
         words = label(on)
-    return clean(" ".join([words, *_extras(arm)]))
+    return clean(" ".join([words, *_extras(experiment, arm)]))
 
 
 def arm_subject(experiment: Experiment, arm: Arm) -> str:
@@ -112,7 +113,7 @@ def arm_subject(experiment: Experiment, arm: Arm) -> str:
         words = f"{names(on)} alone"
     else:
         words = f"{names(on)} together"
-    extras = _extras(arm)
+    extras = _extras(experiment, arm)
     return words + (f" with {listed([name(e) for e in extras])}" if extras else "")
 
 
@@ -121,10 +122,11 @@ def _nearly_full(on: frozenset[str], full: frozenset[str]) -> bool:
     return on < full and len(lacking) < len(on)
 
 
-def _extras(arm: Arm) -> tuple[str, ...]:
+def _extras(experiment: Experiment, arm: Arm) -> tuple[str, ...]:
+    named = change_named(experiment.variants, arm.tweaks)
     rate = () if arm.lr_scale == 1.0 else (f"lr {scale(arm.lr_scale)}",)
     return (
-        *arm.tweaks,
+        *((named,) if named else arm.tweaks),
         *rate,
         *(() if arm.trained else ("looked at",)),
         *(("watched",) if arm.watched else ()),
