@@ -17,47 +17,79 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from bisector.recipes.digits import Digits, SmallCNN
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - everybody's name for it
 
+from bisector.train.batches import Batch
 from bisector.train.probes import backward
 from bisector.train.probes.recorder import Recorder
+from bisector.train.probes.ring import Ring
+from bisector.train.probes.settings import ProbeSettings
 from bisector.train.probes.watch import Watch
 
 BLOCK = 10
 """Steps of one copy at a time."""
 
 
-@dataclass
 class Training:
-    """A model that can be trained by another step."""
+    """A model that is trained step by step, as our own loop does it."""
 
-    model: nn.Module
-    optimizer: torch.optim.Optimizer
-    batches: Iterator[tuple[Tensor, Tensor]]
+    def __init__(self, model: nn.Module, rate: float, batches: Iterator[Batch]) -> None:
+        self.model = model
+        self.optimizer = torch.optim.AdamW(model.parameters(), rate)
+        self.batches = batches
+        self.step = 0
+        self.losses: list[Tensor] = []
+        self.make_step: Callable[[Batch], Tensor] = self.update
+        """What a monitor may stand before."""
 
     def train(self, steps: int) -> float:
         """Train; the seconds that it took."""
         clock = time.perf_counter if torch.cuda.is_available() else time.process_time
         began = clock()
         for _ in range(steps):
-            x, y = next(self.batches)
-            F.cross_entropy(self.model(x), y).backward()
-            self.optimizer.step()
-            self.optimizer.zero_grad()
+            self.make_step(next(self.batches))
+            self.step += 1
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         return clock() - began
 
+    def update(self, batch: Batch) -> Tensor:
+        """One step."""
+        x, y = batch
+        loss = F.cross_entropy(self.model(x), y)
+        loss.backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.losses = [loss.detach()]
+        return self.losses[0]
 
-def batches(device: str, shape: tuple[int, ...]) -> Iterator[tuple[Tensor, Tensor]]:
+    def state(self) -> dict[str, Any]:
+        """All that changes while training."""
+        return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go back to a state."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """What is trained, by name."""
+        return dict(self.model.named_parameters())
+
+    def numbers(self, step: int) -> list[int]:
+        """Nobody asks for samples here."""
+        return []
+
+
+def batches(device: str, shape: tuple[int, ...]) -> Iterator[Batch]:
     """Batches of 64 digits, for ever."""
     x, y = (t.to(device) for t in Digits().train.tensors)
     x = x.view(-1, *shape)
@@ -70,27 +102,28 @@ def batches(device: str, shape: tuple[int, ...]) -> Iterator[tuple[Tensor, Tenso
 def cnn(device: str) -> Training:
     """The recipe `digits`, at batch 64."""
     model = SmallCNN().to(device)
-    return Training(model, torch.optim.AdamW(model.parameters(), 0.01), batches(device, (1, 8, 8)))
+    return Training(model, 0.01, batches(device, (1, 8, 8)))
 
 
 def mlp(device: str) -> Training:
     """Two hidden layers of 256."""
     layers = (nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 10))
     model = nn.Sequential(*layers).to(device)
-    return Training(model, torch.optim.AdamW(model.parameters(), 1e-3), batches(device, (64,)))
+    return Training(model, 1e-3, batches(device, (64,)))
 
 
 TRAININGS: dict[str, Callable[[str], Training]] = {"digits CNN": cnn, "MLP 256": mlp}
 
 
 class Ours:
-    """Our probes, deaf while it is the other copy's turn."""
+    """Our probes and the ring of states, deaf while it is the other copy's turn."""
 
     def __init__(self, training: Training, folder: Path) -> None:
         recorder = Recorder(folder / "observations.jsonl")
         self.watch = Watch(recorder, training.model, training.optimizer, None)
         self.watch.begin()
         self.rest()
+        training.make_step = Ring(training, ProbeSettings(), self.rest).update
 
     def rest(self) -> None:
         """Hear nothing of the other copy's backward passes."""

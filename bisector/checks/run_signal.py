@@ -80,8 +80,10 @@ def jumping_gradients(case: Case) -> Clue | None:
     Source: reason 35; Pascanu et al. (2013), arXiv:1211.5063.
     """
     norms = finite(case.each("course", "grad_norm"))
-    growth = max(norms, default=0.0) / (middle(norms) or 1.0)
-    if growth <= case.limits["growth"] or case.facts["nonfinite"]["met"]:
+    if not norms or case.facts["nonfinite"]["met"]:
+        return None
+    growth = max(norms) / (middle(norms) or 1.0)
+    if growth <= case.limits["growth"]:
         return None
     step = case.each("course", "grad_norm_steps")[norms.index(max(norms))]
     words = f"At step {step} the gradient is {growth:.3g} times its usual size."

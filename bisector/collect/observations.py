@@ -84,6 +84,7 @@ def held(start: Row, looks: Sequence[Row]) -> Facts | None:
     last = next((r for r in (*reversed(looks), start) if "handed" in r), None)
     if last is None:
         return None
+    told = any(row.get("update_norm") for row in looks)
     moved = [n for n, *seen in _by_name(names, looks, "update_norm") if any(v != 0 for v in seen)]
     return {
         "parameters": names,
@@ -91,7 +92,7 @@ def held(start: Row, looks: Sequence[Row]) -> Facts | None:
         "handed": last["handed"],
         "foreign": last["foreign"],
         "not_handed": last["not_handed"],
-        "moved": moved,
+        "moved": moved if told else names,
         "rates": sorted({row["lr"] for row in looks}),
         "with_pull": _pulled(names, looks, 0.0),
         "with_strong_pull": _pulled(names, looks, STRONG),

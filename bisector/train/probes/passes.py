@@ -6,6 +6,9 @@ import torch
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
+STALLED = 16
+"""Backward passes without a step from which on this is told; few accumulate over more."""
+
 
 class Passes:
     """One hook on the model itself, which stays; it counts on the host and looks at no tensor."""
@@ -18,7 +21,6 @@ class Passes:
         self.steps = 0
         self.since_step = 0
         self._model = model
-        self._odd: list[str] = []
         self._hook: RemovableHandle | None = None
 
     def begin(self) -> None:
@@ -48,7 +50,7 @@ class Passes:
     def stalled(self) -> bool:
         """Whether there have been 16, 32, 64, ... backward passes without a step."""
         n = self.since_step
-        return n >= 16 and not n & (n - 1)
+        return n >= STALLED and not n & (n - 1)
 
     def counts(self) -> dict[str, Any]:
         """All counts so far, and the modules whose mode is not the model's."""

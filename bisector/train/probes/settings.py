@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bisector.rundir import OBSERVE
 
-GROWTH = 4
+GROWTH = 2
 """The next look comes after one part in so many of the steps made so far."""
 WIDEST = 250
 """The most steps between two looks."""
@@ -18,7 +18,7 @@ class ProbeSettings:
 
     memory_mb: float = 256.0
     """Bound of the ring of recent states from which a failure is replayed; 0: no ring."""
-    steps_back: int = 64
+    steps_back: int = 256
     """Steps from one kept state to the next, unless memory asks for fewer."""
 
     @classmethod

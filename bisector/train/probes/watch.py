@@ -13,15 +13,12 @@ from weakref import ref
 import torch
 from torch import nn
 from torch.optim import Optimizer
-from torch.optim.optimizer import (
-    register_optimizer_step_post_hook,
-    register_optimizer_step_pre_hook,
-)
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from bisector.train.probes import backward, tensors
 from bisector.train.probes.forward import ForwardLook, Held, Places
 from bisector.train.probes.loss_look import LossLook
-from bisector.train.probes.passes import Passes
+from bisector.train.probes.passes import STALLED, Passes
 from bisector.train.probes.recorder import Recorder
 from bisector.train.probes.settings import next_look
 
@@ -72,11 +69,10 @@ class Watch:
         backward.listen(self.hear)
         self.passes.begin()
         optimizer = self.optimizer
-        before = optimizer.register_step_pre_hook if optimizer else register_optimizer_step_pre_hook
         after = (
             optimizer.register_step_post_hook if optimizer else register_optimizer_step_post_hook
         )
-        self._hooks = [before(self._before_step), after(self._after_step)]
+        self._hooks = [after(self._after_step)]
         if self.due == self.step + 1:
             self._look()
 
@@ -120,13 +116,14 @@ class Watch:
         root = roots[0]
         if root.numel() == 1:
             self.losses.append(root.detach() if root.ndim == 0 else root.detach().reshape(()))
-        if self.passes.stalled:
+        if self.passes.since_step >= STALLED and self.passes.stalled:
             self.recorder.note("stalled", step=self.step, **self.passes.counts())
         look = self.loss_look
         if look is None or look.seen:
             return
         look.see(root, self.model)
         self.stale = self._left_over()
+        self.before = tensors.copies(list(self.parameters.values()))
 
     def _left_over(self) -> torch.Tensor | None:
         """The norm of the gradient that is there already, of what the optimizer holds."""
@@ -142,11 +139,6 @@ class Watch:
             self.recorder.note("optimizer", **self._handed())
         return optimizer is self.optimizer
 
-    def _before_step(self, optimizer: Optimizer, *_: object) -> None:
-        if self.due == self.step + 1 and self._ours(optimizer):
-            self.before = tensors.copies(list(self.parameters.values()))
-
-    @torch.no_grad()
     def _after_step(self, optimizer: Optimizer, *_: object) -> None:
         if not self._ours(optimizer):
             return
@@ -158,6 +150,7 @@ class Watch:
         if self.due == self.step + 1:
             self._look()
 
+    @torch.no_grad()
     def _write(self) -> None:
         forward, loss_look = self.forward, self.loss_look
         self._unlook()
