@@ -33,6 +33,9 @@ MOST_FALSE_ALARMS = 0.05
 """Share of healthy runs that may be called broken, however little confidence is asked for:
 planners begin by expecting no more."""
 
+_EXTRAS = {"submitit": "slurm", "ray": "ray"}
+"""Package to the extra that brings it."""
+
 # Hydra logs what it raises as well, which would be said twice.
 logging.getLogger("hydra.utils").disabled = True
 
@@ -148,6 +151,12 @@ def _part(key: str, config: Any, **given: object) -> object:
 
 def _not_there(key: str, target: str, error: ImportError | ValueError) -> ConfigError:
     near = nearest(target)
+    cause = error.__cause__ or error
+    if isinstance(cause, ModuleNotFoundError) and cause.name in _EXTRAS:
+        return ConfigError(
+            f"{key}._target_ = {target} needs {cause.name}, which is not installed.",
+            hint=f'pip install "bisector[{_EXTRAS[cause.name]}]"',
+        )
     return ConfigError(
         f"{key}._target_ = {target} cannot be imported: {reason(error)}.",
         hint=f"Did you mean {near}?" if near else "Is the module on the path, and installed here?",
