@@ -9,8 +9,11 @@ the runs, the wall time and its ratio to doing it by hand; and for `bisect run`
 the milliseconds between one trial's end and the next one's first step.
 
     python scripts/bench_digits.py            every planner, 3 searches each
-    python scripts/bench_digits.py --quick    under 8 minutes on 2 cores
-    python scripts/bench_digits.py --json     one object a line
+    python scripts/bench_digits.py --quick    under 8 minutes on 2 cores: one search each, adaptive
+                                              only, and two seeds by hand on the second experiment
+    python scripts/bench_digits.py --json     one object a line, with the keys of bench_planner.py;
+                                              `cost` is in whole baseline runs, and what only a
+                                              simulation knows is null
 """
 
 import argparse
@@ -20,9 +23,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 
 from measure_truth import truth_of
 
@@ -54,6 +58,10 @@ class Row:
     runs: int
     wall: float
     """Seconds."""
+    rounds: int | None = None
+    """The longest chain of runs of which each began after the one before it had ended."""
+    cost: float | None = None
+    """All training, in whole baseline runs: less than `runs` where some were stopped early."""
     gap: float | None = None
     """Median milliseconds from one trial's end to the next one's first logged step."""
 
@@ -61,14 +69,14 @@ class Row:
 class ByHand:
     """Somebody with a terminal, three seeds and patience."""
 
-    def __init__(self, conf: str, seed: int, home: Path, slots: int) -> None:
-        composer = Composer(conf, (f"seed={seed}",))
+    def __init__(self, conf: str, home: Path, slots: int, seeds: range) -> None:
+        composer = Composer(conf, (f"seed={seeds.start}",))
         self._experiment = parse_experiment(composer)
         self._workload = workload_of(composer)
         self._collector = collector_of(opened(composer, self._experiment).config)
         self._oracle = SymptomOracle(self._experiment.metric)
         self._launcher = LocalLauncher(slots=slots, warm=False)
-        self._home, self.runs = home, 0
+        self._home, self._seeds, self.runs = home, seeds, 0
         self._baseline: tuple[Evidence, ...] = ()
 
     def search(self) -> frozenset[str]:
@@ -85,14 +93,14 @@ class ByHand:
 
     def _breaks(self, arm: Arm) -> bool:
         verdicts = [self._oracle.judge(e, self._baseline) for e in self._train(arm)]
-        return sum(v.outcome is Outcome.BROKEN for v in verdicts) > SEEDS / 2
+        return sum(v.outcome is Outcome.BROKEN for v in verdicts) > len(self._seeds) / 2
 
     def _train(self, arm: Arm) -> tuple[Evidence, ...]:
         folders, waiting = [], []
-        for k in range(SEEDS):
+        for seed in self._seeds:
             while self._launcher.free_slots() == 0:
                 time.sleep(0.02)
-            trial = Trial(self.runs, arm, self._experiment.seed + k, Purpose.ISOLATE)
+            trial = Trial(self.runs, arm, seed, Purpose.ISOLATE)
             folders.append(rundir.of(self._home, trial.number))
             job = self._workload.prepare(Session(self._experiment), trial, folders[-1])
             waiting.append(self._launcher.submit(job))
@@ -102,16 +110,16 @@ class ByHand:
         return tuple(self._collector.collect(f) for f in folders)
 
 
-def by_hand(conf: str, seed: int, slots: int) -> Row:
+def by_hand(conf: str, seed: int, slots: int, seeds: int = SEEDS) -> Row:
     """One search by hand."""
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()
-        person = ByHand(conf, seed, Path(folder), slots)
+        person = ByHand(conf, Path(folder), slots, range(seed, seed + seeds))
         blamed = person.search()
         wall = time.monotonic() - began
-    return Row(
-        conf, "by hand", seed, {blamed} == {truth_of(Composer(conf).path)}, person.runs, wall
-    )
+        rounds, cost = _work(Path(folder) / "runs")
+    right = {blamed} == {truth_of(Composer(conf).path)}
+    return Row(conf, "by hand", seed, right, person.runs, wall, rounds, cost)
 
 
 def by_bisect(conf: str, planner: str, seed: int, slots: int) -> Row:
@@ -127,10 +135,25 @@ def by_bisect(conf: str, planner: str, seed: int, slots: int) -> Row:
         told = json.loads(said.stdout)
         runs = Path(folder) / conf / "runs"
         gaps = list(_gaps(runs))
+        rounds, cost = _work(runs)
         found = {frozenset(c) for c in told["culprits"]} if told["decided"] else set()
         count = len(list(runs.glob("*/exit.json")))
     gap = median(gaps) if gaps else None
-    return Row(conf, planner, seed, found == {truth_of(Composer(conf).path)}, count, wall, gap)
+    right = found == {truth_of(Composer(conf).path)}
+    return Row(conf, planner, seed, right, count, wall, rounds, cost, gap)
+
+
+def _work(runs: Path) -> tuple[int, float]:
+    """Runs one after another at the most, and all training in whole baseline runs."""
+    ends = [json.loads(f.read_text()) for f in sorted(runs.glob("*/exit.json"))]
+    ends.sort(key=lambda e: e["ended"])
+    depth: list[int] = []
+    for end in ends:
+        before = [d for e, d in zip(ends, depth, strict=False) if e["ended"] <= end["started"]]
+        depth.append(1 + max(before, default=0))
+    baseline = [json.loads((runs / f"{k:03d}" / "exit.json").read_text()) for k in range(2)]
+    whole = fmean(e["ended"] - e["started"] for e in baseline)
+    return max(depth), sum(e["ended"] - e["started"] for e in ends) / whole
 
 
 def _gaps(runs: Path) -> Iterator[float]:
@@ -160,6 +183,30 @@ def show(rows: Sequence[Row]) -> None:
             print(f"{conf:20}{way:14}{right:>7}{runs:>6.0f}{spread:>18}{hand / median(walls):>16.1f}{gap:>8}")  # fmt: skip
 
 
+def told(rows: Sequence[Row], slots: int) -> dict[str, object]:
+    """The searches of one way, as one object with the keys of `bench_planner.py`."""
+    conf = rows[0].conf
+    truth, runs = truth_of(Composer(conf).path), sorted(r.runs for r in rows)
+    return {
+        "conf": conf,
+        "planner": rows[0].way,
+        "structure": "single" if len(truth) == 1 else "pair",
+        "n": len(parse_experiment(Composer(conf)).additions),
+        "a": None,
+        "b": None,
+        "workers": slots,
+        "games": len(rows),
+        "right": fmean(r.right for r in rows),
+        "runs": fmean(runs),
+        "p95": runs[ceil(0.95 * len(runs)) - 1],
+        "rounds": fmean(r.rounds or 0 for r in rows),
+        "cost": round(fmean(r.cost or 0.0 for r in rows), 2),
+        "bound": None,
+        "wall": round(median(r.wall for r in rows), 1),
+        "gap_ms": next((round(r.gap) for r in rows if r.gap is not None), None),
+    }
+
+
 def main() -> None:
     """Search, one after the other, and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -169,14 +216,18 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=2)
     args = parser.parse_args()
     rows = []
-    for conf in args.conf or (CONFS[:1] if args.quick else CONFS):
+    for conf in args.conf or CONFS:
         for seed in (0,) if args.quick else (0, 100, 200):
-            rows.append(by_hand(conf, seed, args.slots))
+            # By hand the interaction takes half as long again: too long to be quick.
+            rows.append(
+                by_hand(conf, seed, args.slots, 2 if args.quick and conf != CONFS[0] else SEEDS)
+            )
             planners = ("adaptive",) if args.quick else ("adaptive", "progressive")
             rows += [by_bisect(conf, planner, seed, args.slots) for planner in planners]
     if args.json:
-        for row in rows:
-            print(json.dumps(asdict(row)))
+        for conf, way in dict.fromkeys((r.conf, r.way) for r in rows):
+            mine = [r for r in rows if (r.conf, r.way) == (conf, way)]
+            print(json.dumps(told(mine, args.slots)))
     else:
         show(rows)
 
