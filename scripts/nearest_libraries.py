@@ -6,9 +6,11 @@ import here is a row that says so.
 """
 
 import importlib
+import io
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -154,7 +156,8 @@ def datalab(parts: Parts) -> list[str]:
         {"y": y}, label_name="y", verbosity=0
     )
     p = cross_val_predict(KNeighborsClassifier(10), np.nan_to_num(x), y, method="predict_proba")
-    lab.find_issues(features=x, pred_probs=p, issue_types=AUDITED)
+    with redirect_stdout(io.StringIO()):
+        lab.find_issues(features=x, pred_probs=p, issue_types=AUDITED)
     summary = lab.get_issue_summary().sort_values("num_issues", ascending=False)
     return [
         str(kind)

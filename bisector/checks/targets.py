@@ -176,6 +176,43 @@ def target_among_the_features(case: Case) -> Clue | None:
 
 
 @check(
+    "R06b",
+    "one input with several labels",
+    needs=("conflicts",),
+    remedy=Remedy("Look at these samples together; keep one label for each input."),
+    limits={"share": Limit(0.01, "our choice: the clean sets of the calibration show none")},
+)
+def conflicting_labels(case: Case) -> Clue | None:
+    """The very same input stands in the training set with different labels.
+
+    Why it breaks training: whatever the network answers, one of them is wrong; the loss cannot
+    fall below what they disagree by, and learning by heart is out of reach.
+
+    How it is seen: inputs of equal content, byte by byte, and the labels that they have.
+
+    How to mend it: find out where the copies come from: a file filed under two classes, a join
+    that matched twice, an input cut down until two samples became one.
+
+    Before:
+        table = left.merge(right, on="name")               # names that are there twice
+    After:
+        table = left.merge(right, on="id", validate="one_to_one")
+
+    Source: reason 6, "is there too much label noise?"; the same check in Deepchecks.
+    """
+    share = case.number("conflicts", "share")
+    if share <= case.limits["share"]:
+        return None
+    inputs = int(case.number("conflicts", "inputs"))
+    return Clue(
+        f"{share:.1%} of the training samples have an input that stands there with another label "
+        f"too: {inputs} inputs.",
+        {n: case.each("conflicts", n) for n in ("samples", "labels")},
+        Crossed("share", share),
+    )
+
+
+@check(
     "R06",
     "wrong labels",
     needs=("noise",),
