@@ -109,20 +109,14 @@ class Search:
 
     def workers(self) -> list[psutil.Process]:
         """The trainings that run."""
-        return [p for p in self.processes() if "torture_lab.py" in " ".join(p.cmdline())]
+        return [p for p in self.processes() if any("torture_lab.py" in w for w in _words(p))]
 
     def processes(self) -> list[psutil.Process]:
         """All that work for this search."""
         return [p for p in psutil.process_iter() if self._is_ours(p)]
 
     def _is_ours(self, process: psutil.Process) -> bool:
-        try:
-            if process.status() == psutil.STATUS_ZOMBIE:
-                return False
-            said = [process.cwd(), *process.cmdline()]
-        except psutil.Error:
-            return False
-        return any(word.startswith(str(self.folder)) for word in said)
+        return any(word.startswith(str(self.folder)) for word in _words(process))
 
     def verdict(self) -> tuple[str, list[list[str]]]:
         """The ruling and the culprits."""
@@ -136,6 +130,16 @@ class Search:
             for e in self.events("Judged")
             if (v := e["verdict"])["outcome"] != "unresolved"
         )
+
+
+def _words(process: psutil.Process) -> list[str]:
+    """A process' folder and command; none of one that has ended."""
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return []
+        return [process.cwd(), *process.cmdline()]
+    except psutil.Error:
+        return []
 
 
 @cache
