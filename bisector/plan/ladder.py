@@ -14,6 +14,8 @@ from bisector.ports import Decision
 
 RUNGS = (2, 4, 8, 16, 20, 0.01, 0.1, 1.0)
 """Samples; from 1 down, shares of them (1.0: all)."""
+SHARES = (0.125, 0.25, 0.5)
+"""Of the learning curve."""
 
 
 def size(rung: float) -> str:
@@ -74,16 +76,64 @@ def told(session: Session, additions: frozenset[str]) -> str:
     return f"the first rung that breaks is {size(rung)} ({run.verdict.because}){where}; {hint}"
 
 
+def comparison_wants(session: Session, additions: frozenset[str]) -> tuple[Want, ...]:
+    """What the whole is to be held against: no signal in the inputs, or in the targets; less data."""
+    arms = (arm for *_, arm in _comparisons(session.experiment, additions))
+    return tuple(Want(arm, 1, Purpose.SWEEP) for arm in arms)
+
+
+def compared(session: Session, additions: frozenset[str]) -> str:
+    """What the comparisons say beside the whole; empty: they say nothing.
+
+    One that is not worse by the smallest effect worth a verdict does as well as the whole.
+    """
+    metric = session.experiment.metric
+    whole = _score(session, Arm(additions))
+    if whole is None:
+        return ""
+    said = []
+    for words, reason, arm in _comparisons(session.experiment, additions):
+        score = _score(session, arm)
+        if score is not None:
+            as_well = metric.harm(score, whole) <= metric.min_effect
+            said.append(f"{words} {score:.4g}" + (f" (no worse: {reason})" if as_well else ""))
+    return f"{metric.name} {whole:.4g}; " + ", ".join(said) if said else ""
+
+
+def _comparisons(experiment: Experiment, additions: frozenset[str]) -> list[tuple[str, str, Arm]]:
+    """Each in words, what it means if it does as well as the whole, and its arm."""
+    known = experiment.variants
+    found = [
+        (words, means, Arm(additions, tuple(known[variant])))
+        for variant, words, means in (
+            (Variant.RANDOM_INPUT, "on noise", "R02, the inputs tell it nothing"),
+            (Variant.PERMUTED_LABELS, "with permuted targets", "R04, they do not go together"),
+        )
+        if variant in known
+    ]
+    for part in SHARES if Variant.SHARE in known else ():
+        arm = Arm(additions, spelled(known[Variant.SHARE], part))
+        found.append((f"with {part:.3g} of the samples", "R09, more data would not help", arm))
+    return found
+
+
+def _score(session: Session, arm: Arm) -> float | None:
+    scores = (e.verdict.score for e in session.runs(arm))
+    return next((s for s in scores if s is not None), None)
+
+
 def climb(session: Session, slots: int, additions: frozenset[str]) -> Decision | None:
     """The ladder by itself, with nothing to accuse: `bisect ladder`."""
     wants = rung_wants(session, additions, Purpose.SWEEP)
+    if broken_rung(session, additions) is None:
+        wants += comparison_wants(session, additions)
     trials = missing(session, wants)
     left = session.experiment.budget.trials - session.spent
     if trials and left > 0:
         return Decision(ask=trials[: min(slots, left)])
     if pending(session, wants):
         return Decision()
-    because = told(session, additions)
+    because = "; ".join(filter(None, (told(session, additions), compared(session, additions))))
     if not because:
         return Decision(record=Concluded(Ruling.INCONCLUSIVE, (), 0.0, "no rung could be judged"))
     return Decision(record=Concluded(Ruling.CLIMBED, (), 1.0, because))

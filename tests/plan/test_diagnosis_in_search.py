@@ -14,6 +14,7 @@ from bisector.model.trial import Arm, Purpose, Trial
 from bisector.model.variant import Variant
 from bisector.model.verdict import Outcome, Signature, Symptom, Verdict
 from bisector.plan.adaptive import AdaptivePlanner
+from bisector.plan.ladder import climb
 from bisector.plan.phases import steer
 from bisector.ports import Look
 
@@ -234,3 +235,41 @@ def test_a_search_cut_anywhere_goes_on_to_the_same_explanation(tmp_path, breaks)
         again = play(asked(), breaks, checks, begun=begun)
         assert again.conclusion == whole.conclusion
         assert again.explained == whole.explained
+
+
+def climbed(breaks: Callable[[Trial], bool], score: Callable[[Arm], float]) -> Session:
+    variants = {
+        Variant.TINY_SET: ("recipe.n={n}",),
+        Variant.RANDOM_INPUT: ("recipe.noise=1",),
+        Variant.SHARE: ("recipe.share={n}",),
+    }
+    session = Session(asked(variants=variants))
+    while not session.conclusion:
+        decision = climb(session, 2 - len(session.running), frozenset())
+        assert decision is not None
+        session = session.add(decision.record) if decision.record else session
+        for trial in decision.ask:
+            session = session.add(Launched(trial, "-"))
+        if session.running and not decision.ask:
+            trial = session.running[0].trial
+            trained = replace(HEALTHY, score=score(trial.arm))
+            session = session.add(Judged(trial, BROKEN if breaks(trial) else trained, 1.0))
+    return session
+
+
+def test_a_ladder_that_trains_is_held_against_noise_and_less_data() -> None:
+    scores = {("recipe.noise=1",): 0.9, ("recipe.share=0.125",): 0.2}
+    session = climbed(lambda t: False, lambda arm: scores.get(arm.tweaks, 0.9))
+    said = session.conclusion.because
+    assert session.conclusion.ruling is Ruling.CLIMBED
+    assert "every rung trains" in said
+    assert "on noise 0.9 (no worse: R02" in said
+    assert "with 0.125 of the samples 0.2," in said
+
+
+def test_a_ladder_stops_at_its_first_broken_rung() -> None:
+    session = climbed(lambda t: t.arm.tweaks == ("recipe.n=4",), lambda arm: 0.9)
+    assert "the first rung that breaks is 4 samples" in session.conclusion.because
+    tried = {t for e in session.started for t in e.trial.arm.tweaks}
+    assert "recipe.noise=1" not in tried
+    assert "recipe.n=16" not in tried
