@@ -54,8 +54,7 @@ def clauses(session: Session, accused: Accused) -> tuple[Clause, ...]:
         want = _fresh(session, accused, rest)
         found[rest] = Clause(want, Outcome.HEALTHY, f"everything without {off}")
     for part in _parts(experiment, accused.suspect.culprits):
-        had = seeds_used(session, Arm(part), before=accused.trials)
-        want = Want(Arm(part), max(1, had), Purpose.CONFIRM)
+        want = Want(Arm(part), _looks(session, accused, Arm(part)), Purpose.CONFIRM)
         found.setdefault(part, Clause(want, Outcome.HEALTHY, f"{_said(part)} alone"))
     return tuple(found.values())
 
@@ -146,6 +145,16 @@ def _parts(
     ]
     trainable = [p for p in parts if experiment.admits(p)]
     return tuple(dict.fromkeys(trainable))
+
+
+def _looks(session: Session, accused: Accused, part: Arm) -> int:
+    """Seeds on which a part of a culprit is to train: one, or more where one broke.
+
+    A single broken run may be chance, and must not undo what all others say.
+    """
+    had = seeds_used(session, part, before=accused.trials)
+    broken = sum(e.verdict.outcome is Outcome.BROKEN for e in session.runs(part))
+    return max(1, had, min(2 * broken, had + session.experiment.budget.confirm))
 
 
 def _fresh(session: Session, accused: Accused, subset: frozenset[str]) -> Want:
