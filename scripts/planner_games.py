@@ -80,6 +80,8 @@ class World:
 
     def judged(self, trial: Trial) -> Judged:
         """One run, noise and all."""
+        if self.truth.lost(trial.arm.additions):
+            return Judged(trial, Verdict(Outcome.UNRESOLVED, 0.5), 1.0)
         broken = self.truth.broken(trial.arm.additions)
         if self.cell.planner in (METRIC, SAME_RUNS):
             return judged(trial, fails=None, harm=self.rng.gauss(EFFECT if broken else 0.0, 1.0))

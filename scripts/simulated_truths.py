@@ -12,7 +12,11 @@ from bisector.model.session import Suspect
 Subset = frozenset[str]
 
 MIXTURE = {"single": 0.60, "pair": 0.15, "disj2": 0.10, "triple": 0.05, "mix": 0.05, "cumul": 0.05}
-STRUCTURES = ("mixture", "single", "pair", "disj2", "triple", "mix", "mask", "cumul", "none")
+STRUCTURES = (
+    *("mixture", "single", "pair", "disj2", "triple", "mix", "cumul"),
+    *("none", "mask", "needs", "disj3", "four"),
+)
+"""`needs`: one culprit, and another addition that cannot run without a third, undeclared."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,8 @@ class Truth:
     broken: Callable[[Subset], bool]
     culprits: tuple[tuple[Subset, ...], ...]
     cumulative: bool = False
+    lost: Callable[[Subset], bool] = lambda _: False
+    """Which sets cannot be judged."""
 
     def named(self, suspect: Suspect) -> bool:
         """Whether an explanation is the whole truth."""
@@ -36,10 +42,12 @@ def draw(structure: str, names: Sequence[str], rng: Random) -> Truth:
         (structure,) = rng.choices(list(MIXTURE), list(MIXTURE.values()))
     if structure == "cumul":
         return _cumulative(names, rng)
-    i, j, k = rng.sample(list(names), 3)
+    i, j, k, m = rng.sample(list(names), 4)
     if structure == "mask":
         # k breaks, and so does i unless j is on. The full recipe shows k; i is dormant.
         return Truth(lambda s: k in s or (i in s and j not in s), (_sets(k), _sets(i, k)))
+    if structure == "needs":
+        return Truth(lambda s: i in s, (_sets(i),), lost=lambda s: j in s and k not in s)
     minimal = {
         "none": (),
         "single": _sets(i),
@@ -47,6 +55,8 @@ def draw(structure: str, names: Sequence[str], rng: Random) -> Truth:
         "triple": _sets((i, j, k)),
         "disj2": _sets(i, j),
         "mix": _sets(i, (j, k)),
+        "disj3": _sets(i, j, k),
+        "four": _sets((i, j, k, m)),
     }[structure]
     return Truth(lambda s: any(c <= s for c in minimal), (minimal,))
 
@@ -71,12 +81,14 @@ def entropy(structure: str, n: int) -> float:
             weights = np.array(list(MIXTURE.values()))
             own = sum(w * entropy(s, n) for s, w in MIXTURE.items())
             return float(own - weights @ np.log2(weights))
-        case "single" | "mask":
+        case "single" | "mask" | "needs":
             answers = n
         case "pair" | "disj2":
             answers = n * (n - 1) // 2
-        case "triple":
+        case "triple" | "disj3":
             answers = n * (n - 1) * (n - 2) // 6
+        case "four":
+            answers = n * (n - 1) * (n - 2) * (n - 3) // 24
         case "mix":
             answers = n * (n - 1) * (n - 2) // 2
         case _:
