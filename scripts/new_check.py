@@ -1,7 +1,8 @@
 """Begin a check: `python scripts/new_check.py R08b unbalanced_pages --needs labels --title "..."`.
 
-Prints the card and the page to paste into a module of `bisector/checks/`, the catalogue's line
-and a test's row; it writes nothing, since where a check stands in the order of cause is yours to say.
+Prints the card and the page to paste into a module of `bisector/checks/`, what a family of facts
+that there is not yet takes, the catalogue's line and a test's rows; it writes nothing, since where
+a check stands in the order of cause is yours to say.
 """
 
 import argparse
@@ -30,6 +31,31 @@ def {name}(case: Case) -> Clue | None:
     return Clue(f"{{share:.0%}} of ...", {{"share": share}}, Crossed("share", share))
 '''
 
+FAMILY = '''\
+# bisector/train/facts/{family}.py; only what is read from `scene` is paid for
+def {family}(scene: Scene) -> Facts:
+    """What is measured, in one sentence."""
+    x = scene.train.x
+    if not is_numbers(x):
+        raise Absent("why these facts cannot be had here")
+    return {{"share": 0.0, "samples": scene.train.named(mask)}}
+
+# bisector/checks/check.py, in FAMILIES: what it takes to look, after "needs"
+    "{family}": (Stage.DATA, "inputs that are ..."),
+# bisector/train/inspection.py, in FAMILIES: the costly ones last
+    "{family}": {family}.{family},
+'''
+
+TESTS = """\
+# bisector/checks/catalogue.py, at its place in the order of cause:
+    MODULE.{name},
+# tests/checks/data_faults.py (or model_faults.py, loader_faults.py): two severities, two kinds of data
+    ("{id}", "image", FAULT(0.02)),
+    ("{id}", "image", FAULT(0.1)),
+    ("{id}", "table", FAULT(0.1)),
+# then: scripts/make_check_pages.py; pytest tests/checks -k "{id} or healthy or catalogue"
+"""
+
 
 def main() -> int:
     """Exit code 2 if the id is taken, or serves no reason."""
@@ -37,7 +63,10 @@ def main() -> int:
     parser.add_argument("id", help="the reason's id, with a letter if it has a check already")
     parser.add_argument("name", help="the function: the ill, in snake case")
     parser.add_argument("--title", required=True, help="the ill, in a few words")
-    parser.add_argument("--needs", nargs="+", required=True, choices=FAMILIES)
+    parser.add_argument(
+        "--needs", nargs="+", required=True, metavar="FAMILY",
+        help=f"families of facts, of {', '.join(FAMILIES)}; or the name of a new one",
+    )  # fmt: skip
     args = parser.parse_args()
     if args.id in {c.id for c in CATALOGUE}:
         parser.error(f"{args.id} is taken")
@@ -57,10 +86,9 @@ def main() -> int:
         sections=sections,
     )
     print(card)
-    print(
-        f"# bisector/checks/catalogue.py, at its place in the order of cause:\nMODULE.{args.name},"
-    )
-    print(f'# tests/checks: ("{args.id}", "image", fault(...)), twice, and in two kinds of data')
+    for family in (n for n in args.needs if n not in FAMILIES):
+        print(FAMILY.format(family=family))
+    print(TESTS.format(name=args.name, id=args.id))
     return 0
 
 
