@@ -125,8 +125,8 @@ def healthy(rundir: Path, seeds: int, costs: dict[str, list[float]]) -> Iterator
 
 
 def firsts(faults: Sequence[EveryFault]) -> list[EveryFault]:
-    """One fault for each check and kind of data."""
-    return list({(f.expected, f.kind): f for f in reversed(faults)}.values())[::-1]
+    """One fault for each check."""
+    return list({f.expected: f for f in reversed(faults)}.values())[::-1]
 
 
 class Printer:
