@@ -23,7 +23,7 @@ from bisector.checks.catalogue import CATALOGUE
 from bisector.diagnose import Terms, diagnose
 from bisector.model.finding import Diagnosis, Severity
 from bisector.train.facts.scene import Bounds
-from bisector.train.facts.shown import of_recipe
+from bisector.train.facts.shown import Shown, of_recipe
 from bisector.train.inspection import finite, inspect
 from bisector.train.parts import Parts, build
 from bisector.train.run import Run
@@ -194,7 +194,7 @@ def source() -> Any:
     return SOURCE[-1]
 
 
-def recipe(kind: str, **changes: Any) -> dict[str, Any]:
+def recipe(kind: str, augment: Any = None, **changes: Any) -> dict[str, Any]:
     """A healthy recipe of a kind, with sections changed."""
     _, model, loss = KINDS[kind]
     cfg = {
@@ -205,6 +205,8 @@ def recipe(kind: str, **changes: Any) -> dict[str, Any]:
         "optimizer": {"_target_": "torch.optim.AdamW", "lr": 0.01},
         "trainer": {"epochs": 1, "batch_size": 32},
     }
+    if augment:
+        cfg["data"]["augment"] = augment
     for name, value in changes.items():
         cfg[name] = {**cfg.get(name, {}), **value}
     return cfg
@@ -218,8 +220,13 @@ def made(kind: str, rundir: Path, *, data: Any = None, seed: int = 0, **changes:
 
 
 def examined(parts: Parts) -> Diagnosis:
+    """What the checks say of a recipe."""
+    return examined_shown(of_recipe(parts))
+
+
+def examined_shown(shown: Shown) -> Diagnosis:
     """What the checks say, from facts that went through JSON's bounds."""
-    found = inspect(of_recipe(parts), torch.device("cpu"), Bounds())
+    found = inspect(shown, torch.device("cpu"), Bounds())
     return diagnose(CATALOGUE, finite(found.facts), found.absent, Terms())
 
 
