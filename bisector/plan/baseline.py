@@ -76,8 +76,10 @@ def breaks_by_itself(session: Session) -> bool:
 
 
 def mend_wants(session: Session) -> tuple[Want, ...]:
-    """The mends not yet known to fail, up to the first that is proved: one at a time tells most."""
-    wants = []
+    """The mends, likeliest first, up to the first that is proved; none if a remedy was."""
+    wants: list[Want] = []
+    if any(standing(session, e.trial.arm) is Status.PROVED for e in session.of(Purpose.TRY_REMEDY)):
+        return ()
     for attempt in _attempts(session, MENDS):
         wants.append(try_of(session, attempt.arm, Purpose.EXPERIMENT))
         if standing(session, attempt.arm) is Status.PROVED:

@@ -21,7 +21,11 @@ def explained(
     seen = session.diagnosed(additions)
     if seen is None and not more:
         return None
-    reasons = sorted((*_reasons(session, additions), *more), key=lambda r: ORDER.index(r.status))
+    found = list(_reasons(session, additions))
+    # A change that has answered a finding is told there.
+    known = {r.because for r in found if r.because}
+    found += [r for r in more if r.because not in known]
+    reasons = sorted(found, key=lambda r: ORDER.index(r.status))
     told = Explained(additions, tuple(reasons), seen.diagnosis.unlooked if seen else ())
     said = [e for e in session.explained if e.additions == additions]
     if said and (said[-1].reasons, said[-1].unlooked) == (told.reasons, told.unlooked):
