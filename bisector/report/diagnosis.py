@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import islice
 
 from bisector.model.finding import Diagnosis, Finding, Severity
 from bisector.report.wording import clean, count, number
@@ -67,7 +68,9 @@ def _of(finding: Finding, place: int) -> Iterator[str]:
 def _shown(value: object) -> str:
     if isinstance(value, list | tuple):
         more = f", ... ({len(value)})" if len(value) > _SHOWN else ""
-        return ", ".join(_shown(v) for v in value[:_SHOWN]) + more
+        # What belongs together, as the samples that share one input, stays together.
+        parts = (f"[{_shown(v)}]" if isinstance(v, list | tuple) else _shown(v) for v in value)
+        return ", ".join(islice(parts, _SHOWN)) + more
     if isinstance(value, dict):
         return "; ".join(f"{k} {_shown(v)}" for k, v in list(value.items())[:_SHOWN])
     return f"{value:.4g}" if isinstance(value, float) else clean(str(value))
