@@ -71,7 +71,7 @@ def swell(megabytes: str) -> None:
 def fill(_: str) -> None:
     """Write a mebibyte, and fail where the disk has no room for it."""
     with Path("ballast").open("wb") as file:
-        for _ in range(16):
+        for _block in range(16):
             file.write(bytes(2**16))
             file.flush()
 
