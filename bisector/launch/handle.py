@@ -107,11 +107,14 @@ def end(handles: Sequence[Handle]) -> None:
 
 
 def record_cancelled(rundir: Path) -> None:
-    """Say that a job was cancelled, unless it has recorded an end of its own."""
+    """Say that a job was cancelled, unless it has recorded an end of its own, or nothing can be said.
+
+    Where even this finds no room on the disk, the job counts as vanished, and is tried again.
+    """
     if (rundir / EXIT).exists():
         return
     now = time.time()
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):
         started = (rundir / JOB).stat().st_mtime
         Ending(
             code=-signal.SIGTERM,
