@@ -56,9 +56,7 @@ class Library:
         """Make it importable; in one line why it is not, or nothing."""
         if str(folder) not in sys.path:
             sys.path.append(str(folder))
-        try:
-            importlib.import_module(self.module)
-        except ImportError:
+        if self._imported():
             pip = [sys.executable, "-m", "pip", "install", "-q", "--no-input", "--no-deps"]
             done = subprocess.run(
                 [*pip, "--target", str(folder), *self.requirements],
@@ -66,11 +64,16 @@ class Library:
             )  # fmt: skip
             if done.returncode:
                 return f"does not install: {done.stderr.strip().splitlines()[-1][:120]}"
+        why = self._imported()
+        return f"does not import beside {', '.join(_pins())}: {why}"[:160] if why else ""
+
+    def _imported(self) -> str:
+        """Why it cannot be imported, or nothing."""
         importlib.invalidate_caches()
         try:
             importlib.import_module(self.module)
-        except (ImportError, AttributeError, TypeError) as error:
-            return f"does not import beside {', '.join(_pins())}: {error}"[:160]
+        except (ImportError, AttributeError, TypeError, ValueError) as error:
+            return str(error) or type(error).__name__
         return ""
 
 
