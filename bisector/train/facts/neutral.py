@@ -30,9 +30,12 @@ def neutral(scene: Scene) -> Facts:
         Absent: it has no such setting, or no standard to compare with.
     """
     loss = scene.loss()
-    found = [s for s in SETTINGS if isinstance(getattr(loss, s, None), int | float)]
+    if any(True for _ in loss.children()):
+        raise Absent("the loss is made of several terms")
+    values = {name: getattr(loss, name, None) for name in SETTINGS}
+    found = [name for name, value in values.items() if isinstance(value, int | float) and value]
     if not found:
-        raise Absent(f"the loss has none of {', '.join(SETTINGS)}")
+        raise Absent(f"the loss sets none of {', '.join(SETTINGS)}")
     if any(weighs(getattr(loss, name, None)) for name in WEIGHTS):
         raise Absent("the loss weighs classes")
     x, y = scene.batch()
