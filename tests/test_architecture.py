@@ -57,8 +57,11 @@ HEAVY_IN = {
     "omegaconf": {"config", "cli", "train"},
     "optuna": {"plan/lr_sweep.py", "plan/sweep.py", "study", "sampler", "report/optuna_view.py"},
     "mlflow": {
-        "report/mlflow.py", "report/mlflow_run.py", "report/mlflow_store.py",
-        "report/mlflow_own.py", "report/mlflow_params.py",
+        "report/mlflow.py",
+        "report/mlflow_run.py",
+        "report/mlflow_store.py",
+        "report/mlflow_own.py",
+        "report/mlflow_params.py",
     },
     "tensorboard": {"collect/tensorboard.py"},
     "lightning": {"train/lightning_callback.py"},
