@@ -27,6 +27,8 @@ if script.startswith("-m "):
     path = spec.origin
 else:
     path = script
+    if not os.path.isfile(path):
+        sys.exit("there is no such file")
     sys.path.insert(0, os.path.dirname(os.path.realpath(path)))
 with open(path, "rb") as file:
     tree = ast.parse(file.read(), path)
