@@ -9,9 +9,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bin=.venv/bin
 
 fix=""
-# One process per core, a file's tests in one of them; threads beside these would only queue.
+# One process per core, which takes tests from the other when it is done; threads would only queue.
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
-pytest=("$bin/python" -m pytest -n logical --dist loadscope)
+pytest=("$bin/python" -m pytest -n logical --dist worksteal)
 for argument in "$@"; do
   case "$argument" in
     --fix) fix=yes ;;

@@ -107,6 +107,9 @@ def as_hydra(difference: Difference, prefix: str = "", *, force: bool = False) -
         case Change.SWAPPED:
             # Hydra merges mappings; what only the first one has must go before.
             return [f"~{key}", f"+{key}={hydra_value(difference.bad)}"]
+        case Change.CHANGED if _other_container(difference):
+            # Nor does it put a mapping in the place of a list, or the reverse.
+            return [f"~{key}", f"+{key}={hydra_value(difference.bad)}"]
         case Change.CHANGED:
             return [f"{'++' if force else ''}{key}={hydra_value(difference.bad)}"]
 
@@ -125,6 +128,11 @@ def hydra_value(value: object) -> str:
 def _swapped(good: Mapping[str, Any], bad: Mapping[str, Any]) -> Change | None:
     changed = any(good.get(t) != bad.get(t) for t in _TYPES if isinstance(good.get(t), str))
     return Change.SWAPPED if changed else None
+
+
+def _other_container(difference: Difference) -> bool:
+    kinds = {type(v) for v in (difference.good, difference.bad) if isinstance(v, dict | list)}
+    return len(kinds) > 1
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -6,9 +6,10 @@ import pytest
 from check_gallery import KINDS, LICENCE, examined, made, warned
 from data_faults import DATA_FAULTS, Change
 from loader_faults import LOADER_FAULTS, Make, too_small_a_buffer
+from severities import severities
 
 
-@pytest.mark.parametrize(("expected", "kind", "change"), DATA_FAULTS)
+@pytest.mark.parametrize(("expected", "kind", "change"), severities(DATA_FAULTS))
 def test_a_fault_of_the_data_is_the_first_finding(
     tmp_path: Path, expected: str, kind: str, change: Change
 ) -> None:
@@ -19,7 +20,7 @@ def test_a_fault_of_the_data_is_the_first_finding(
     assert warned(examined(made(kind, tmp_path, data=split)))[:1] == [expected]
 
 
-@pytest.mark.parametrize(("expected", "kind", "make"), LOADER_FAULTS)
+@pytest.mark.parametrize(("expected", "kind", "make"), severities(LOADER_FAULTS))
 def test_a_fault_of_the_loader_is_the_first_finding(
     tmp_path: Path, expected: str, kind: str, make: Make
 ) -> None:

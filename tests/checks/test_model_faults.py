@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from check_gallery import KINDS, copied, examined, made, warned
 from model_faults import MODEL_FAULTS, Change, times
+from severities import severities
 
 
-@pytest.mark.parametrize(("expected", "kind", "change"), MODEL_FAULTS)
+@pytest.mark.parametrize(("expected", "kind", "change"), severities(MODEL_FAULTS))
 def test_a_fault_of_the_model_is_the_first_finding(
     tmp_path: Path, expected: str, kind: str, change: Change
 ) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hydra import compose, initialize_config_dir
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
@@ -38,6 +38,8 @@ def test_all_differences_together_make_one_configuration_the_other(
 
 @settings(PATIENT, max_examples=15)
 @given(good=CONFIGS, bad=CONFIGS)
+@example(good={"act": [1, 2]}, bad={"act": {}})
+@example(good={"act": {"a": 1}}, bad={"act": [1]})
 def test_so_they_do_in_the_grammar_of_hydra(
     tmp_path_factory: Any, good: dict[str, Any], bad: dict[str, Any]
 ) -> None:

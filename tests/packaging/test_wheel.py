@@ -107,5 +107,6 @@ def test_the_search_runs_in_an_empty_folder(installed: Installed) -> None:
     done = installed.run("bisect", "run", "conf=digits", *TINY)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "the budget was spent after 3 runs" in done.stdout
-    runs = sorted((installed.empty / "out" / "digits" / "runs").glob("*/metrics.jsonl"))
+    files = (installed.empty / "out" / "digits" / "runs").glob("*/metrics.jsonl")
+    runs = [file for file in files if file.stat().st_size]
     assert len(runs) == 3, "each run really trained"
