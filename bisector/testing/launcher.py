@@ -298,9 +298,10 @@ class LauncherContract:
     def test_a_job_is_neither_lost_nor_said_to_have_ended_while_its_scheduler_is_away(
         self, launcher: Launcher, tmp_path: Path
     ) -> None:
+        away = self.away()
         handle = launcher.submit(job(tmp_path, "go_on", "150"))
         self.until_begun(launcher, handle, tmp_path)
-        with self.away():
+        with away:
             for _ in range(20):
                 with contextlib.suppress(BisectError):
                     ended = launcher.poll([handle])[handle] is JobState.ENDED

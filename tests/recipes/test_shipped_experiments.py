@@ -73,7 +73,11 @@ def test_any_set_of_additions_composes_and_each_leaves_its_mark(name, composers)
 
 @pytest.mark.parametrize(
     "name",
-    ["digits", "digits_interaction", "tabular", pytest.param("charlm", marks=pytest.mark.slow)],
+    [
+        "digits",
+        "tabular",
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("digits_interaction", "charlm")),
+    ],
 )
 def test_the_truth_that_an_experiment_tells_holds_on_a_fresh_seed(name, composers, trained):
     composer = composers[name]
