@@ -18,7 +18,7 @@ CULPRITS = {"focal": "R18a", "standardise": "R37", "sum_loss": "R18b"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_healthy_recipe_raises_no_alarm(tmp_path: Path, kind: str, seed: int) -> None:
     assert warned(examined(made(kind, tmp_path, seed=seed))) == []
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import pytest
 from cli_project import Project
 
 from bisector.cli.main import main
@@ -14,6 +15,7 @@ def plan(capsys, *words: str) -> dict[str, object]:
     return {a["name"]: (a["prior"], a["learned_from"]) for a in told["additions"]}
 
 
+@pytest.mark.slow
 def test_another_search_makes_its_culprit_suspect_and_what_was_learned_is_recorded(
     finished: Project, capsys
 ) -> None:
