@@ -21,6 +21,7 @@ import ray
 from ray.exceptions import RayError
 
 from bisector.errors import ConfigError, LaunchError
+from bisector.launch.elsewhere import read_handle
 from bisector.launch.handle import record_cancelled
 from bisector.launch.job_file import forget_attempt, read_job, write_job
 from bisector.launch.ray_keeper import Keeper, Known, News, Order, place
@@ -47,14 +48,7 @@ class _Handle(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "_Handle":
-        try:
-            value = json.loads(text)
-            return cls(str(value["ray"]), str(value["rundir"]))
-        except (ValueError, KeyError, TypeError):
-            raise LaunchError(
-                f"`{text}` is not a job of the Ray launcher.",
-                hint="Go on with the launcher that started the search, or give it a new name.",
-            ) from None
+        return cls(*read_handle(text, "ray", "Ray"))
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ import submitit
 from submitit.core.utils import FailedJobError, FailedSubmissionError
 
 from bisector.errors import ConfigError, LaunchError
+from bisector.launch.elsewhere import read_handle
 from bisector.launch.handle import record_cancelled
 from bisector.launch.job_file import write_job
 from bisector.launch.slurm_queue import Queue
@@ -44,14 +45,7 @@ class _Handle(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "_Handle":
-        try:
-            value = json.loads(text)
-            return cls(str(value["slurm"]), str(value["rundir"]))
-        except (ValueError, KeyError, TypeError):
-            raise LaunchError(
-                f"`{text}` is not a job of the Slurm launcher.",
-                hint="Go on with the launcher that started the search, or give it a new name.",
-            ) from None
+        return cls(*read_handle(text, "slurm", "Slurm"))
 
     @property
     def ended(self) -> bool:
