@@ -7,6 +7,7 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from bisector import __version__
+from bisector.cli.environment import environment
 from bisector.config.compose import Composer
 from bisector.config.parse import JUDGED, TRAINED, fingerprint, typed
 from bisector.errors import JournalError
@@ -25,7 +26,14 @@ def opened(composer: Composer, experiment: Experiment) -> Opened:
     assert isinstance(config, dict)
     conceal.also(typed(composer).redact)
     plain = {str(k): conceal.concealed(v) for k, v in config.items()}
-    return Opened(experiment, plain, fingerprint(composer, experiment), __version__, now())
+    return Opened(
+        experiment,
+        plain,
+        fingerprint(composer, experiment),
+        __version__,
+        now(),
+        environment(Path.cwd()),
+    )
 
 
 def open_session(home: Path, event: Opened, *, fresh: bool) -> tuple[Journal, Session]:

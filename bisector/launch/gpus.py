@@ -49,6 +49,15 @@ def memory(uuid: str) -> tuple[int, int]:
         return 0, 0
 
 
+def models() -> tuple[str, ...]:
+    """The product names of all GPUs of this machine, e.g. `NVIDIA H100 80GB HBM3`."""
+    try:
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(len(_uuids()))]
+        return tuple(str(pynvml.nvmlDeviceGetName(handle)) for handle in handles)
+    except pynvml.NVMLError:
+        return ()
+
+
 def _named_by_user(spec: str, present: tuple[str, ...]) -> tuple[str, ...]:
     chosen = select(spec, present)
     if len(chosen) != len(spec.split(",")):

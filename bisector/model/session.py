@@ -129,6 +129,8 @@ class Opened:
     version: str
     at: float = 0.0
     """Seconds since the epoch, as in all events; stamped by the orchestrator."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What it was begun in: versions, machine, commit; for people, decides nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from bisector.report.wording import percent
 _POINTS = 48
 """The ranking may take a tenth of a second: it is asked at most so often."""
 _SHOWN = 6
+_RIVALS, _ONCE = 2, 0.15
+"""Of each ranking's likeliest, so many that were once so probable are worth a line still."""
 _WIDTH, HEIGHT = 240, 28
 
 
@@ -46,9 +48,16 @@ def history(
 
 
 def courses(past: Sequence[Sequence[Suspect]], ranked: Sequence[Suspect]) -> tuple[Course, ...]:
-    """The explanations that are likeliest now, with what was thought of them before."""
+    """The explanations that are likeliest now, then those that once were, over the search."""
     told = [{b.label: b.probability for b in beliefs(then)} for then in past]
-    return tuple(_course(b, told) for b in leading(beliefs(ranked), _SHOWN))
+    now = leading(beliefs(ranked), _SHOWN)
+    shown = {b.label for b in now}
+    rivals = {b.label: b for then in past for b in beliefs(then)[:_RIVALS] if b.label not in shown}
+    probable = {b.label: b.probability for b in beliefs(ranked)}
+    best = {name: max(then.get(name, 0.0) for then in told) for name in rivals}
+    gone = sorted((n for n in rivals if best[n] >= _ONCE), key=lambda name: -best[name])
+    late = (replace(rivals[name], probability=probable.get(name, 0.0)) for name in gone)
+    return tuple(_course(b, told) for b in [*now, *late][:_SHOWN])
 
 
 def _course(belief: Belief, told: Sequence[dict[str, float]]) -> Course:

@@ -23,6 +23,7 @@ from bisector.report.belief_picture import courses
 from bisector.report.curve_picture import curve_pictures
 from bisector.report.heat_picture import watched_runs
 from bisector.report.inspected import inspected_arm
+from bisector.report.lr_picture import lr_pictures
 from bisector.report.search_picture import search_picture
 from bisector.report.summary import Summary, summarise
 from bisector.report.wording import clean, duration, number, percent, scale
@@ -109,6 +110,7 @@ def render(
             ended=end is not None,
             search=search_picture(session),
             curves=curve_pictures(session, evidence),
+            rates=lr_pictures(session, summary.lr, evidence),
             watched=watched_runs(session, further.facts),
             inspected=inspected_arm(session, summary.places.home),
             courses=courses(further.past, ranked),
@@ -117,6 +119,7 @@ def render(
                 (a, overrides(session.experiment, [a.name])) for a in session.experiment.additions
             ],
             config=_config(opened),
+            environment=opened.environment if opened else {},
             began=_date(opened.at) if opened else "",
         )
     )

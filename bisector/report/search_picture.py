@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from bisector.model.experiment import Addition, Experiment, Kind
 from bisector.model.session import Judged, Ruling, Session
 from bisector.model.trial import Arm
+from bisector.model.variant import change_named
 from bisector.model.verdict import Outcome
 from bisector.report.arms import arm_name
 from bisector.report.wording import clean, elide, number, scale
@@ -154,15 +155,20 @@ def _row(
         purpose=event.trial.purpose.value,
         outcome=verdict.outcome,
         on=tuple(at[clean(n)] for n in sorted(arm.additions) if clean(n) in at),
-        note=elide(_note(arm), _NOTE // 6),
+        note=elide(_note(experiment, arm), _NOTE // 6),
         score="" if verdict.score is None else number(verdict.score),
         score_x=None if verdict.score is None else axis.x(verdict.score),
         told=clean(f"{told}, seed {event.trial.seed}: {verdict.outcome}. {verdict.because}"),
     )
 
 
-def _note(arm: Arm) -> str:
-    words = [*arm.tweaks, *(() if arm.lr_scale == 1.0 else (f"lr {scale(arm.lr_scale)}",))]
+def _note(experiment: Experiment, arm: Arm) -> str:
+    named = change_named(experiment.variants, arm.tweaks)
+    words = [
+        *((named,) if named else arm.tweaks),
+        *(() if arm.lr_scale == 1.0 else (f"lr {scale(arm.lr_scale)}",)),
+        *(("watched",) if arm.watched else ()),
+    ]
     return clean(" ".join(words))
 
 

@@ -11,13 +11,14 @@ import pytest
 import report_sessions as rs
 
 from bisector.model.evidence import Curve, Evidence, Exit
-from bisector.model.session import Dormant, Ruling, Session, Suspect
+from bisector.model.session import Dormant, Opened, Ruling, Session, Suspect
 from bisector.model.trial import Arm, Purpose
 from bisector.model.verdict import Symptom
 from bisector.report.advice import Places
 from bisector.report.belief_picture import courses, history
 from bisector.report.curve_picture import HEIGHT, WIDTH, curve_pictures
 from bisector.report.html import write_report
+from bisector.report.lr_picture import lr_pictures
 from bisector.report.search_picture import search_picture
 from bisector.report.summary import summarise
 
@@ -207,6 +208,28 @@ def test_curves_share_axes_stay_in_their_frame_and_mark_where_they_end() -> None
     assert loss.band
 
 
+def test_the_sweep_of_the_learning_rate_is_drawn_with_a_row_for_each_multiplier() -> None:
+    session = rs.one_culprit().session
+    rows = summarise(session).lr
+    (picture,) = lr_pictures(session, rows, lambda n: rs.curves(session, n))
+    assert [r.label for r in picture.rates] == ["lr x0.1", "lr x1", "lr x10"]
+    marks = [m for r in picture.rates for m in r.marks]
+    assert {m.outcome for m in marks} == {"broken"}
+    assert all(picture.left <= m.x <= picture.right for m in marks)
+    assert picture.band is not None
+    assert "run 15" in picture.words
+
+
+def test_a_swept_run_that_left_nothing_to_read_is_told_in_words() -> None:
+    script = rs.Script()
+    rs.opening(script)
+    script.run(Arm(rs.some("focal")), Purpose.CONFIRM, rs.broke())
+    script.run(Arm(rs.some("focal"), lr_scale=10.0), Purpose.SWEEP_LR, rs.broke(None))
+    rows = summarise(script.session).lr
+    (picture,) = lr_pictures(script.session, rows, lambda n: Evidence(Exit.CRASHED))
+    assert [r.unread for r in picture.rates] == ["", "1 of 1 broken, nothing to read"]
+
+
 def test_runs_without_curves_make_no_panels() -> None:
     session = rs.one_culprit().session
     assert curve_pictures(session, lambda n: Evidence(Exit.CRASHED)) == ()
@@ -229,6 +252,26 @@ def test_belief_over_time_asks_the_planner_a_bounded_number_of_times() -> None:
     assert asked[-1] == 304
     (course,) = courses(past, rank(script.session))
     assert [b.height for b in course.bars] == sorted(b.height for b in course.bars)
+
+
+def test_an_explanation_that_once_led_keeps_its_line_when_it_is_refuted() -> None:
+    focal, mixup, faint = ((rs.some(n),) for n in ("focal", "mixup", "wide"))
+    past = [
+        (Suspect(mixup, 0.6), Suspect(focal, 0.3), Suspect(faint, 1e-6)),
+        (Suspect(focal, 0.99), Suspect(faint, 1e-6)),
+    ]
+    first, second = courses(past, past[-1])
+    assert (first.label, second.label, second.now) == ("focal", "mixup", "under 0.1 %")
+    assert second.bars[0].height > second.bars[1].height
+
+
+def test_what_the_search_was_begun_in_is_told(tmp_path: Path) -> None:
+    script = rs.one_culprit()
+    opened = next(e for e in script.events if isinstance(e, Opened))
+    begun = replace(opened, environment={"torch": "2.9.1", "GPUs": "none"})
+    told = Page(written(replace(script.session, events=(begun, *script.events[1:])), tmp_path))
+    assert told.text("dt")[-2:] == ["torch", "GPUs"]
+    assert told.text("dd")[-2:] == ["2.9.1", "none"]
 
 
 def _colours(scheme: str) -> dict[str, str]:
