@@ -13,6 +13,7 @@ from pathlib import Path
 from bisector import rundir
 from bisector.errors import ConfigError
 from bisector.journal import Journal
+from bisector.model.continuation import extends
 from bisector.model.evidence import Evidence, Exit, Signal
 from bisector.model.finding import Looked
 from bisector.model.session import Diagnosed, Event, Judged, Launched, Session
@@ -205,8 +206,9 @@ class Orchestrator:
             if not trial.arm.trained:
                 continue
             evidence = self._evidence(trial)
-            # At a tenth of the learning rate a healthy run is slower than any patience allows.
-            slow = trial.arm.lr_scale < 1
+            # At a tenth of the learning rate a healthy run is slower than any patience allows, and
+            # what is trained for longer is to be given that time.
+            slow = trial.arm.lr_scale < 1 or extends(self.session.experiment, trial.arm)
             known = self._parts.oracle.glance(evidence, () if slow else self._baseline(trial))
             if known and evidence.exit is Exit.RUNNING and self._may_judge(trial):
                 self._remember(trial, known, evidence)
@@ -217,6 +219,9 @@ class Orchestrator:
             reporter.progress(self.session, partial)
 
     def _remember(self, trial: Trial, verdict: Verdict, evidence: Evidence) -> None:
+        continues = evidence.facts.get("continues")
+        if isinstance(continues, int | float):
+            verdict = replace(verdict, continues=int(continues))
         self._record(Judged(trial, verdict, self._seconds(trial, evidence.facts)), evidence)
 
     def _seconds(self, trial: Trial, facts: Mapping[str, float | str]) -> float:

@@ -13,6 +13,9 @@ observe.json   that the run is to be watched while it trains, and how
 observations.jsonl  what the probes saw, one {"kind", ...} per line; see `collect.observations`
 exit.json      how it ended; present if and only if the job has ended
 checkpoint.pt  where the training may go on from
+keep.json      that the run is to keep its last state, and how large that may be
+kept.pt        that state: where a longer training may go on from
+begin.pt       the state of a shorter training, which this one begins with
 work/          the folder in which a command works; a link to each of the project's files
 readings.jsonl what was read out of a command's own files, in the form of metrics.jsonl
 mlruns/        what a command itself has logged to MLflow
@@ -36,6 +39,8 @@ FACTS = "facts.json"
 PROCESS = "process.json"
 EXIT = "exit.json"
 CHECKPOINT = "checkpoint.pt"
+KEEP, KEPT, BEGIN = "keep.json", "kept.pt", "begin.pt"
+"""For trainings that are extended: see `workload.continuing`."""
 STOP = "stop"
 WORK = "work"
 READINGS = "readings.jsonl"

@@ -26,6 +26,7 @@ from bisector.orchestrator import Orchestrator, Parts
 from bisector.plan.phases import Phase
 from bisector.report.as_json import as_json
 from bisector.report.summary import summarise
+from bisector.workload.continuing import forget
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,8 @@ def search(args: argparse.Namespace, what: Search) -> int:
         parts = assemble(what.composer, what.experiment, what.phases, collector, reporters)
         with _on_signal(signal.default_int_handler):
             session = _drive(session, parts, journal, home)
+        if session.conclusion:
+            forget(home)
         summary = summarise(session, what.rank(session), places=places_of(what.given, home))
         if args.json:
             print(json.dumps(as_json(summary), indent=1))

@@ -237,6 +237,8 @@ def _budget(composer: Composer, cfg: ExperimentConf) -> Budget:
         low = least.get(key, 0)
         if getattr(b, key) < low:
             raise _range(composer, f"budget.{key}", getattr(b, key), f"at least {low}")
+    if not b.states_mb >= 0:
+        raise _range(composer, "budget.states_mb", b.states_mb, "at least 0")
     return Budget(
         trials=b.trials,
         confidence=b.confidence,
@@ -245,6 +247,7 @@ def _budget(composer: Composer, cfg: ExperimentConf) -> Budget:
         retries=b.retries,
         remedies=b.remedies,
         experiments=b.experiments,
+        states_mb=b.states_mb,
     )
 
 

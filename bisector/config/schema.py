@@ -31,6 +31,7 @@ class BudgetConf:
     retries: int = 2
     remedies: int = 6
     experiments: int = 24
+    states_mb: float = 256.0
 
 
 @dataclass

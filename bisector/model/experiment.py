@@ -82,6 +82,8 @@ class Budget:
     """Runs of a convicted set with what may mend it, so that a reason is proved; 0: none."""
     experiments: int = 24
     """Runs that look for the fault of a baseline that breaks by itself; 0: none."""
+    states_mb: float = 256.0
+    """Disk for the last states of runs, in MiB, from which a longer training goes on; 0: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,3 +67,5 @@ class Verdict:
     """Unresolved through no fault of the arm's: worth another attempt."""
     interrupted: bool = False
     """Stopped by the user, or with the tool: says nothing and costs no attempt."""
+    continues: int | None = None
+    """The run whose training it went on with; None: it began anew."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bisector.model.experiment import Experiment
 from bisector.model.finding import Finding, Safety, Severity, Status
-from bisector.model.session import Session
+from bisector.model.session import Judged, Session
 from bisector.model.trial import Arm, Purpose
 from bisector.model.variant import MEANS, PROVES, Variant
 from bisector.model.verdict import Outcome
@@ -89,7 +89,17 @@ def tried(session: Session, attempt: Attempt) -> str:
     score = f", {session.experiment.metric.name} {sum(scores) / len(scores):.4g}" if scores else ""
     seeds = "seed" if len(runs) == 1 else "seeds"
     said = f"it trained on {len(trained)} of {len(runs)} {seeds}{score}"
-    return f"told to {MEANS[attempt.variant]}, {said}"
+    return f"told to {MEANS[attempt.variant]}{_gone_on(attempt, runs)}, {said}"
+
+
+def _gone_on(attempt: Attempt, runs: Sequence[Judged]) -> str:
+    """Where longer trainings began: they need not be what a training of that length is at once."""
+    if attempt.variant is not Variant.LONGER:
+        return ""
+    begun = [f"run {e.verdict.continues}" for e in runs if e.verdict.continues is not None]
+    if len(begun) < len(runs):
+        begun.append("the start, where no state was kept")
+    return f" (going on from {' and '.join(begun)})"
 
 
 def mend_of(experiment: Experiment, attempt: Attempt) -> tuple[str, ...]:

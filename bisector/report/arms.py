@@ -78,11 +78,14 @@ def arm_rows(session: Session) -> tuple[ArmRow, ...]:
 
 
 def sweep_rows(session: Session, rows: Sequence[ArmRow]) -> tuple[ArmRow, ...]:
-    """The rows of the learning-rate sweep: each swept set at each multiplier, x1 included."""
+    """The rows of the learning-rate sweep: each swept set at each multiplier, x1 included.
+
+    A watched run trains the same bits as a plain one of its seed, and says nothing more here.
+    """
     swept = {e.trial.arm.additions for e in session.of(Purpose.SWEEP_LR)}
     return tuple(
         sorted(
-            (r for r in rows if r.arm.additions in swept and not r.arm.tweaks),
+            (r for r in rows if r.arm.additions in swept and not (r.arm.tweaks or r.arm.watched)),
             key=lambda r: (len(r.arm.additions), sorted(r.arm.additions), r.arm.lr_scale),
         )
     )

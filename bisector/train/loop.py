@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 from bisector.train.batches import Batch, evaluation_batches, samples_in, training_batches
 from bisector.train.parts import Parts, build
 from bisector.train.run import Run
+from bisector.train.schedule import advance
 from bisector.train.seeding import global_state, restore_global_state
 from bisector.train.settings import Precision
 
@@ -72,8 +73,11 @@ class Training:
                 self.save()
             if not sound:
                 self.run.failed()
-            if told or (settings.stop_on_nonfinite and not sound):
+            if settings.stop_on_nonfinite and not sound:
                 return
+            if told:
+                break
+        self.run.keep(self.state)
 
     def learn_by_heart(self) -> None:
         """Train on the tiny set, and record which share of its loss is left at the end."""
@@ -172,6 +176,7 @@ class Training:
         """All that changes while training; the tensors in it are the training's own."""
         return {
             "step": self.step,
+            "planned": self.parts.planned,
             "losses": self.losses,
             "globals": global_state(),
             "augments": {n: s.get_state() for n, (_, s) in self.parts.augments.items()},
@@ -185,14 +190,20 @@ class Training:
             self.load(state)
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go back to a state."""
+        """Go back to a state; of a shorter training, a schedule made for its length is stretched."""
         self.step = state["step"]
         self.losses = [loss.to(self.run.device) for loss in state["losses"]]
         restore_global_state(state["globals"])
         for name, stream in state["augments"].items():
             self.parts.augments[name][1].set_state(stream)
+        optimizer, scheduler = self.parts.optimizer, self.parts.scheduler
+        rates = [group["lr"] for group in optimizer.param_groups]
+        stretched = self.parts.timed and state["planned"] != self.parts.planned
         for name, part in self.lasting().items():
-            part.load_state_dict(state["parts"][name])
+            if not (stretched and part is scheduler):
+                part.load_state_dict(state["parts"][name])
+        if stretched and scheduler is not None:
+            advance(optimizer, scheduler, rates, self.step)
 
     def parameters(self) -> dict[str, torch.nn.Parameter]:
         """What is trained, by name."""

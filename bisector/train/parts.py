@@ -60,6 +60,8 @@ class Parts:
     scaler: torch.amp.GradScaler
     ema: Ema | None
     planned: int
+    timed: bool
+    """Whether the schedule is made for so many updates as are planned."""
 
 
 def build(cfg: DictConfig, run: Run) -> Parts:
@@ -98,6 +100,7 @@ def build(cfg: DictConfig, run: Run) -> Parts:
         scaler=make_scaler(settings, run.device),
         ema=make_ema(settings, model),
         planned=planned,
+        timed=PLANNED in (cfg.get("scheduler") or {}).values(),
     )
 
 

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from bisector import rundir as names
 from bisector.train.batches import Batch
-from bisector.train.probes.ring import Replayable
+from bisector.train.probes.ring import Replayable, size_of
 
 
 class Run:
@@ -90,18 +90,34 @@ class Run:
 
     def checkpoint(self, state: object) -> None:
         """Save what `restore` is to give back, whole or not at all."""
-        path = self.rundir / names.CHECKPOINT
+        self._save(state, self.rundir / names.CHECKPOINT)
+
+    def _save(self, state: object, path: Path) -> None:
         draft = path.with_name(path.name + ".part")
         torch.save({"state": state, "metrics_end": self._metrics.tell()}, draft)
         draft.replace(path)
 
+    def keep(self, state: Callable[[], object]) -> None:
+        """Keep the last state, if a longer training may go on from it and there is room for it."""
+        wish = self.rundir / names.KEEP
+        if not wish.exists():
+            return
+        last, kept = state(), self.rundir / names.KEPT
+        room = json.loads(wish.read_text(encoding="utf-8"))["mb"] * 2**20
+        if size_of(last) <= room:
+            self._save(last, kept)
+            # Files are a little larger than what is in them.
+            if kept.stat().st_size > room:
+                kept.unlink()
+
     def restore(self) -> Any | None:
-        """The state of the last checkpoint, None if there is none.
+        """The state of the last checkpoint, else that of the run which this one extends, else None.
 
         Metrics recorded after it are dropped: the steps they belong to are done again.
         """
-        path = self.rundir / names.CHECKPOINT
-        if not path.exists():
+        found = (self.rundir / name for name in (names.CHECKPOINT, names.BEGIN))
+        path = next((p for p in found if p.exists()), None)
+        if path is None:
             self._metrics.truncate(0)
             return None
         # weights_only would refuse the generators' states; the file is our own.

@@ -17,6 +17,7 @@ from bisector.model.surroundings import parted
 from bisector.model.trial import Arm, Trial
 from bisector.ports import Job, Limits
 from bisector.rundir import CONFIG, ENV_RUNDIR, INSPECT, OBSERVE, PREFLIGHT, write_json
+from bisector.workload import continuing
 from bisector.workload.overrides import overrides_of
 from bisector.workload.revisions import around, places
 
@@ -61,6 +62,7 @@ class FunctionWorkload:
         if trial.arm.watched:
             memory = session.experiment.inspect.memory_mb
             write_json(rundir / OBSERVE, {"memory_mb": memory})
+        continuing.prepare(session, trial, rundir)
         job = self._job(rundir, "bisector.train.worker", self.target, str(trial.seed))
         return around(job, parted(overrides_of(session.experiment, trial.arm))[0])
 
