@@ -24,6 +24,8 @@ class Limits:
 
     gpus: int = 0
     """Whole GPUs the job needs."""
+    processes: int = 1
+    """Processes of one run, all on one machine; more than one: torchrun starts them."""
     seconds: float | None = None
     """Wall time, after which the job and all its children are killed."""
     memory_mb: int | None = None

@@ -20,6 +20,7 @@ work/          the folder in which a command works; a link to each of the projec
 readings.jsonl what was read out of a command's own files, in the form of metrics.jsonl
 mlruns/        what a command itself has logged to MLflow
 stop           put there by anybody who wants the training to end at its next step
+ranks/         what the further processes of a run print, where it has several
 """
 
 import json
@@ -43,6 +44,7 @@ KEEP, KEPT, BEGIN = "keep.json", "kept.pt", "begin.pt"
 """For trainings that are extended: see `workload.continuing`."""
 STOP = "stop"
 WORK = "work"
+RANKS = "ranks"
 READINGS = "readings.jsonl"
 MLRUNS = "mlruns"
 """MLflow's file store of a command that logs to it."""
@@ -63,6 +65,9 @@ ENV_RUNDIR = "BISECT_RUN_DIR"
 
 SKIP = 125
 """The exit code by which a run says `cannot be judged`, as in `git bisect run`."""
+
+ENV_RANKS = "BISECT_RANKS"
+"""The environment variable by which a process learns that its run has so many; see `train.ranks`."""
 
 EXIT_ENVIRONMENT = 78
 """The worker's exit code when the machine is at fault: a failed import, a full disk."""

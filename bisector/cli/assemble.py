@@ -106,7 +106,12 @@ def planner_of(config: Any) -> Planner:
 def workload_of(composer: Composer) -> Workload:
     """The kind of user code that the configuration names."""
     limits = typed(composer).limits
-    given = Limits(gpus=limits.gpus, seconds=limits.seconds, memory_mb=limits.memory_mb)
+    given = Limits(
+        gpus=limits.gpus,
+        processes=limits.processes,
+        seconds=limits.seconds,
+        memory_mb=limits.memory_mb,
+    )
     node = composer.base.workload
     workload = cast(Workload, _part("workload", node, resolve=composer.recipe, limits=given))
     read = typed(composer).read

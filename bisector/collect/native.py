@@ -46,6 +46,8 @@ _DEVICE = (
 _LAST_WORDS = (
     (re.compile(f"{_DISK}|{_NETWORK}|{_DEVICE}"), Exit.ENVIRONMENT),
     (re.compile(r"^(ModuleNotFoundError|ImportError)\b", re.MULTILINE), Exit.ENVIRONMENT),
+    # torchrun, of the process that failed first.
+    (re.compile(r"Root Cause.*exitcode +: -(?:1|2|9|15)\b", re.DOTALL), Exit.KILLED),
     (re.compile(r"OutOfMemoryError|CUDA out of memory|^MemoryError", re.MULTILINE), Exit.OUT_OF_MEMORY),
 )  # fmt: skip
 """What a crash says when the machine is at fault, in programs that are not ours."""

@@ -99,6 +99,7 @@ class LimitsConf:
     """What one run may use. Fields as in `ports.Limits`."""
 
     gpus: int = 0
+    processes: int = 1
     seconds: float | None = None
     memory_mb: int | None = None
 

@@ -12,6 +12,8 @@ _FRAME = re.compile(r'File "([^"]+)", line \d+, in (\S+)')
 _LIBRARY = re.compile(r"site-packages|dist-packages|[/\\]lib[/\\]python\d|^<frozen")
 _RANK = re.compile(r"^(?:\[[\w:]+\]: ?)+", re.MULTILINE)
 """What launchers of several processes write before each line, e.g. `[rank0]: `."""
+_FIRST = re.compile(r"Root Cause \(first observed failure\):.*?rank +: (\d+)", re.DOTALL)
+"""Where torchrun tells which of its processes failed first; others fail for want of that one."""
 _PATH = re.compile(r"[/\\]")
 _ERROR = re.compile(r"^([A-Za-z_][\w.]*)(?::|$)", re.MULTILINE)
 _SIGNALS = {4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 11: "SIGSEGV"}
@@ -25,7 +27,7 @@ def crash_signature(log_tail: str, code: object = None) -> Signature:
     Of a chain of errors the one that began it counts: wrappers raise the same for all.
     `code` is the exit code, negative or above 128 for a signal; it speaks where no error does.
     """
-    trace = _root_trace(log_tail)
+    trace = _root_trace(_of_first_rank(log_tail))
     errors = _ERROR.findall(trace)
     if errors:
         frames = [f for f in _FRAME.findall(trace) if not _LIBRARY.search(f[0])]
@@ -36,6 +38,16 @@ def crash_signature(log_tail: str, code: object = None) -> Signature:
         return Signature(Symptom.CRASH, killer)
     last = next((ln.strip() for ln in reversed(log_tail.splitlines()) if ln.strip()), "")
     return Signature(Symptom.CRASH, re.sub(r"\d+", "#", last)[:80])
+
+
+def _of_first_rank(log_tail: str) -> str:
+    """What the process said that failed first, where torchrun has ended a run; else the log."""
+    first = _FIRST.search(log_tail)
+    if first is None:
+        return log_tail
+    said = log_tail[: log_tail.rfind(_TRACE, 0, first.start())]  # What follows is torchrun's own.
+    own = [ln for ln in said.splitlines() if ln.startswith(f"[rank{first[1]}]:")]
+    return "\n".join(own) or said
 
 
 def _root_trace(log_tail: str) -> str:

@@ -27,6 +27,7 @@ def write_job(job: Job) -> None:
             "cwd": None if job.cwd is None else str(job.cwd),
             "limits": {
                 "gpus": limits.gpus,
+                "processes": limits.processes,
                 "seconds": limits.seconds,
                 "memory_mb": limits.memory_mb,
             },

@@ -1,6 +1,7 @@
 """A run that is watched while it trains; without `observe.json` in its directory it is a plain one."""
 
 import atexit
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from bisector.rundir import OBSERVATIONS
+from bisector.rundir import ENV_RANKS, OBSERVATIONS
 from bisector.train.batches import Batch
 from bisector.train.probes.recorder import Recorder
 from bisector.train.probes.replay import explained
@@ -84,4 +85,7 @@ class Observing(Run):
 def run_in(rundir: Path, seed: int) -> Run:
     """The run of a directory, watched if that is asked for."""
     settings = ProbeSettings.of(rundir)
-    return Run(rundir, seed) if settings is None else Observing(rundir, seed, settings)
+    # Of several processes one is watched: its file is not shared.
+    if settings is None or (ENV_RANKS in os.environ and os.environ["RANK"] != "0"):
+        return Run(rundir, seed)
+    return Observing(rundir, seed, settings)

@@ -1,6 +1,7 @@
 """The handle through which a training talks to the tool; every file it leaves goes through here."""
 
 import json
+import os
 import signal
 import time
 from collections.abc import Callable, Iterable
@@ -9,7 +10,7 @@ from types import FrameType
 from typing import Any
 
 import torch
-from torch import nn
+from torch import distributed, nn
 from torch.optim import Optimizer
 
 from bisector import rundir as names
@@ -21,14 +22,19 @@ class Run:
     """One training run in its run directory.
 
     `rundir` and `seed` are the run's own; `device` is where to train: the GPU that
-    the launcher has left visible, else the CPU.
+    the launcher has left visible, else the CPU. Of a run of several processes (`limits.processes`)
+    each has a `rank`, below `ranks`, and a GPU of its own; only the first one's words are recorded.
     """
 
     def __init__(self, rundir: Path, seed: int) -> None:
         self.rundir = rundir
         self.seed = seed
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._metrics = (rundir / names.METRICS).open("a", encoding="utf-8", buffering=1)
+        self.ranks = int(os.environ.get(names.ENV_RANKS, "1"))
+        self.rank = int(os.environ["RANK"]) if self.ranks > 1 else 0
+        gpu = f"cuda:{self.rank}" if self.ranks > 1 else "cuda"
+        self.device = torch.device(gpu if torch.cuda.is_available() else "cpu")
+        path = Path(os.devnull) if self.rank else rundir / names.METRICS
+        self._metrics = path.open("a", encoding="utf-8", buffering=1)
         self._terminated: bool | None = None
 
     def log(self, step: int, **values: float | torch.Tensor) -> None:
@@ -40,6 +46,8 @@ class Run:
 
     def facts(self, **values: float | str) -> None:
         """Record single numbers or words about the run, beside those recorded before."""
+        if self.rank:
+            return
         path = self.rundir / names.FACTS
         known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         names.write_json(path, known | values)
@@ -78,18 +86,30 @@ class Run:
         """Whether the run was asked to end: by a file `stop`, or by SIGTERM.
 
         SIGTERM is caught from the first call on, so that a training which never asks
-        still ends by it.
+        still ends by it. Several processes must all ask at the same step, and all hear the
+        same: one that stopped alone would leave the others waiting for it.
         """
         if self._terminated is None:
             self._terminated = False
             signal.signal(signal.SIGTERM, self._terminate)
-        return self._terminated or (self.rundir / names.STOP).exists()
+        told = self._terminated or (self.rundir / names.STOP).exists()
+        if self.ranks > 1 and distributed.is_initialized():
+            heard = torch.tensor(float(told), device=self._meeting())
+            distributed.all_reduce(heard, distributed.ReduceOp.MAX)
+            return bool(heard)
+        return told
+
+    def _meeting(self) -> torch.device:
+        """Where processes exchange numbers: NCCL knows GPUs only, and Gloo the CPU."""
+        return self.device if "nccl" in distributed.get_backend() else torch.device("cpu")
 
     def _terminate(self, signum: int, frame: FrameType | None) -> None:
         self._terminated = True
 
     def checkpoint(self, state: object) -> None:
         """Save what `restore` is to give back, whole or not at all."""
+        if self.rank:
+            return
         self._save(state, self.rundir / names.CHECKPOINT)
 
     def _save(self, state: object, path: Path) -> None:
@@ -118,9 +138,13 @@ class Run:
         found = (self.rundir / name for name in (names.CHECKPOINT, names.BEGIN))
         path = next((p for p in found if p.exists()), None)
         if path is None:
-            self._metrics.truncate(0)
+            self._cut(0)
             return None
         # weights_only would refuse the generators' states; the file is our own.
         saved = torch.load(path, map_location="cpu", weights_only=False)
-        self._metrics.truncate(saved["metrics_end"])
+        self._cut(saved["metrics_end"])
         return saved["state"]
+
+    def _cut(self, end: int) -> None:
+        if not self.rank:
+            self._metrics.truncate(end)

@@ -19,6 +19,7 @@ from bisector.workload import config_file, place
 from bisector.workload.command_check import check
 from bisector.workload.options import digits, scaled, without
 from bisector.workload.overrides import overrides_of
+from bisector.workload.processes import shared_out
 from bisector.workload.revisions import (
     checkout,
     first_on_path,
@@ -87,7 +88,8 @@ class CommandWorkload:
         own = {name: fill(value, words) for name, value in self.env.items()}
         env = {**named, **_store(rundir), **own, **spelled.env, **around.env}
         env[ENV_RUNDIR] = str(rundir)
-        return Job(tuple(argv), rundir, env, self.limits, self._place(rundir, code))
+        job = Job(tuple(argv), rundir, env, self.limits, self._place(rundir, code))
+        return shared_out(job)
 
     def preflight(self, session: Session, rundir: Path) -> Job | None:
         """The program must be there, and every arm must be spelled; nothing is trained.

@@ -19,6 +19,7 @@ from bisector.ports import Job, Limits
 from bisector.rundir import CONFIG, ENV_RUNDIR, INSPECT, OBSERVE, PREFLIGHT, write_json
 from bisector.workload import continuing
 from bisector.workload.overrides import overrides_of
+from bisector.workload.processes import shared_out
 from bisector.workload.revisions import around, places
 
 WATCHES = ".watch("
@@ -64,7 +65,7 @@ class FunctionWorkload:
             write_json(rundir / OBSERVE, {"memory_mb": memory})
         continuing.prepare(session, trial, rundir)
         job = self._job(rundir, "bisector.train.worker", self.target, str(trial.seed))
-        return around(job, parted(overrides_of(session.experiment, trial.arm))[0])
+        return shared_out(around(job, parted(overrides_of(session.experiment, trial.arm))[0]))
 
     def preflight(self, session: Session, rundir: Path) -> Job:
         """A job that imports everything the arms name, and trains nothing.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from bisector.errors import ConfigError
 from bisector.model.variant import Variant
 from bisector.ports import Limits
 from bisector.workload.function import FunctionWorkload, Resolve
@@ -43,7 +44,13 @@ class RecipeWorkload(FunctionWorkload):
     """Runs `bisector.train.loop:train` on the recipe."""
 
     def __init__(self, resolve: Resolve, limits: Limits | None = None) -> None:
-        super().__init__("bisector.train.loop:train", resolve, limits or Limits())
+        limits = limits or Limits()
+        if limits.processes > 1:
+            raise ConfigError(
+                f"limits.processes={limits.processes}, but a recipe is trained by one process.",
+                hint="Leave it at 1, or train by a function or a command of your own.",
+            )
+        super().__init__("bisector.train.loop:train", resolve, limits)
 
     def blind(self) -> str:
         """Never: our loop builds all parts from the recipe."""

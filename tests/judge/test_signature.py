@@ -86,3 +86,31 @@ def test_a_crash_without_an_error_is_known_by_its_signal(code: int, name: str) -
 def test_a_program_that_says_no_more_is_known_by_its_last_line_without_numbers() -> None:
     assert detail("fatal: bad sample 17\n\n") == "fatal: bad sample #"
     assert detail("") == ""
+
+
+TORCHRUN = """[rank1]: Traceback (most recent call last):
+[rank1]:   File "/home/me/lab/train.py", line 5, in main
+[rank1]: ValueError: boom
+[rank0]: Traceback (most recent call last):
+[rank0]:   File "/home/me/lab/train.py", line 8, in main
+[rank0]: RuntimeError: Connection closed by peer
+Traceback (most recent call last):
+  File "/env/bin/torchrun", line 8, in <module>
+    sys.exit(main())
+torch.distributed.elastic.multiprocessing.errors.ChildFailedError:
+train.py FAILED
+Failures:
+[1]:
+  rank      : 0 (local_rank: 0)
+  exitcode  : -15 (pid: 32480)  (SIGTERM)
+Root Cause (first observed failure):
+[0]:
+  rank      : 1 (local_rank: 1)
+  exitcode  : 1 (pid: 32481)
+"""
+
+
+def test_of_several_processes_the_one_that_failed_first_counts() -> None:
+    assert detail(TORCHRUN) == "ValueError in train.py:main"
+    unmarked = TORCHRUN.replace("[rank1]: ", "").replace("rank0", "rank1")
+    assert detail(unmarked) == "RuntimeError in train.py:main", "who cannot be told apart"
