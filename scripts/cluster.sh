@@ -128,12 +128,12 @@ ray_stop() {
 venv_make() {
   scripts/setup.sh
   [ -x .venv-cluster/bin/python ] || .venv/bin/python -m venv .venv-cluster
-  # What .venv holds is not installed twice.
-  .venv/bin/python - >.venv-cluster/below <<'PY'
-import bisector, sysconfig, pathlib
-print(sysconfig.get_path("purelib"), pathlib.Path(bisector.__file__).parents[1], sep="\n")
+  # What .venv holds is not installed twice; its own .pth files know where this package is.
+  .venv-cluster/bin/python - "$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" <<'PY'
+import pathlib, sys, sysconfig
+below = pathlib.Path(sysconfig.get_path("purelib"), "below.pth")
+below.write_text(f"import site; site.addsitedir({sys.argv[1]!r})\n")
 PY
-  cp .venv-cluster/below "$(.venv-cluster/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/below.pth"
   .venv-cluster/bin/python -m pip install --quiet --constraint constraints.txt ray submitit
 }
 

@@ -60,25 +60,25 @@ def main() -> int:
 
 
 def complaints(wanted: dict[str, Any]) -> list[dict[str, str | None]]:
-    """What cannot be had, of the `places` in which a `script` is wanted, if any is."""
+    """What cannot be had, of the `places` in which a script is wanted, if any is."""
     return [
         {"key": place["key"], "target": place["target"], "message": said, "nearest": None}
         for place in wanted.get("places", ())
-        if (said := complaint(place, wanted["script"]))
+        if (said := complaint(place))
     ]
 
 
-def complaint(place: dict[str, str], script: str) -> str:
+def complaint(place: dict[str, str]) -> str:
     """What an interpreter says of what a script imports; empty: nothing.
 
-    `place` has `python`, `cwd` and `how`: whether the modules are to be `imported`, or only
-    `found`, which takes no time.
+    `place` has `python`, empty for this one, `cwd`, `script`, and `how`: whether the modules are
+    to be `imported`, or only `found`, which takes no time.
     """
-    python, folder = place["python"], place["cwd"]
-    code = Path(folder)
+    python, folder = place["python"] or sys.executable, place["cwd"]
+    code = Path(folder).absolute()
     path = [str(p) for p in (code, code / "src") if p.is_dir()]
     env = os.environ | {"PYTHONPATH": os.pathsep.join([*path, os.environ.get("PYTHONPATH", "")])}
-    argv = [python, "-c", _TRY, script, place["how"]]
+    argv = [python, "-c", _TRY, place["script"], place["how"]]
     try:
         done = subprocess.run(
             argv, cwd=folder, env=env, capture_output=True, text=True, timeout=_LIMIT, check=False

@@ -108,15 +108,16 @@ def imports(
         ConfigError: an interpreter or a revision is not there.
     """
     script, python = _script(argv), _python_of(argv)
-    tried = [_place("workload.command", f"{script} ({python})", python, Path.cwd(), "found")]
+    named = f"{script} ({python})"
+    tried = [_place("workload.command", named, python, Path.cwd(), "found", script)]
     for key, asked in wanted:
         code = checkout(asked.revision, rundir.absolute().parent)
         other = str(interpreter(asked.python)) if asked.python else python
-        tried.append(_place(key, _said(asked), other, code, "imported"))
+        tried.append(_place(key, _said(asked), other, code, "imported", script))
     if not script or not python:
         return None
     rundir.mkdir(parents=True, exist_ok=True)
-    write_json(rundir / PREFLIGHT, {"script": script, "places": tried})
+    write_json(rundir / PREFLIGHT, {"places": tried})
     job = (sys.executable, "-m", "bisector.train.importable")
     return Job(job, rundir, {ENV_RUNDIR: str(rundir)}, cwd=Path.cwd())
 
@@ -147,13 +148,14 @@ def places(target: str, overrides: Mapping[str, Sequence[str]], home: Path) -> d
         home: the session's folder; worktrees go into it.
     """
     found = []
+    module = f"-m {target.partition(':')[0]}"
     for key, texts in overrides.items():
         asked, _ = parted(texts)
         if asked.python or asked.revision:
             code = checkout(asked.revision, home.absolute())
             python = str(interpreter(asked.python)) if asked.python else sys.executable
-            found.append(_place(key, _said(asked), python, code, "imported"))
-    return {"script": f"-m {target.partition(':')[0]}", "places": found} if found else {}
+            found.append(_place(key, _said(asked), python, code, "imported", module))
+    return {"places": found} if found else {}
 
 
 def _said(asked: Surroundings) -> str:
@@ -161,8 +163,17 @@ def _said(asked: Surroundings) -> str:
     return ", ".join(named + ([f"python:{asked.python}"] if asked.python else []))
 
 
-def _place(key: str, target: str, python: str, code: Path, how: str) -> dict[str, str]:
-    return {"key": key, "target": target, "python": python, "cwd": str(code), "how": how}
+def _place(key: str, target: str, python: str, code: Path, how: str, script: str) -> dict[str, str]:
+    """One place in which a script is to be `found`, or what it imports `imported`.
+
+    This interpreter and this folder are not named: where the job runs they may be elsewhere.
+    """
+    if code == Path.cwd() and Path(script).is_relative_to(code):
+        script = str(Path(script).relative_to(code))
+    cwd = "." if code == Path.cwd() else str(code)
+    python = "" if python == sys.executable else python
+    place = {"key": key, "target": target, "python": python, "cwd": cwd}
+    return {**place, "how": how, "script": script}
 
 
 def _script(argv: Sequence[str]) -> str:
