@@ -42,6 +42,8 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "cost": "runs, seconds and steps spent, and saved by stopping early",
         "unjudged": "runs that say nothing: `because`, `trials`",
         "others": "failures unlike the one followed: `symptom`, `detail`, `trials`, `arms`, `counted`",
+        "runs": "every judged run: `number`, `arm`, `seed`, `outcome`, `score`, `because`, and `again`, which does it once more",
+        "environment": "what the search was begun in: versions, machine, commit",
         "places": "where the session, its report and its MLflow runs are",
         "version": "of the tool that opened the session",
         "fingerprint": "hash of what makes two searches the same",

@@ -4,7 +4,6 @@ Every value is escaped by the template engine; no markup is made in Python.
 """
 
 import json
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,12 +12,10 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from bisector import rundir
 from bisector.model.evidence import Evidence
 from bisector.model.finding import Facts
-from bisector.model.session import Judged, Opened, Session, Suspect
+from bisector.model.session import Opened, Session, Suspect
 from bisector.report.advice import Places, overrides
-from bisector.report.arms import arm_name
 from bisector.report.belief_picture import courses
 from bisector.report.curve_picture import curve_pictures
 from bisector.report.heat_picture import watched_runs
@@ -45,22 +42,6 @@ class Further:
     """What `belief_picture.history` tells of earlier rankings."""
     facts: Callable[[int], Facts] = nothing_seen
     """What was seen of a trial, by its number."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunRow:
-    """One run in the table of every run."""
-
-    number: int
-    purpose: str
-    arm: str
-    seed: int
-    outcome: str
-    score: str
-    time: str
-    because: str
-    again: str
-    """A command that does it once more; empty where the session's folder is not known."""
 
 
 NOTHING_FURTHER = Further()
@@ -114,12 +95,10 @@ def render(
             watched=watched_runs(session, further.facts),
             inspected=inspected_arm(session, summary.places.home),
             courses=courses(further.past, ranked),
-            runs=[_run(session, summary, e) for e in _by_number(session)],
             additions=[
                 (a, overrides(session.experiment, [a.name])) for a in session.experiment.additions
             ],
             config=_config(opened),
-            environment=opened.environment if opened else {},
             began=_date(opened.at) if opened else "",
         )
     )
@@ -174,35 +153,6 @@ def _bounds(summary: Summary) -> Bounds:
     found = summary.attribution.shares if summary.attribution else ()
     low = min([0.0, *(s.low for s in found)])
     return Bounds(low, max([0.0, *(s.high for s in found)]) - low or 1.0)
-
-
-def _by_number(session: Session) -> list[Judged]:
-    return sorted(session.judged, key=lambda e: e.trial.number)
-
-
-def _run(session: Session, summary: Summary, event: Judged) -> RunRow:
-    trial, verdict = event.trial, event.verdict
-    return RunRow(
-        number=trial.number,
-        purpose=trial.purpose.value,
-        arm=arm_name(session.experiment, trial.arm),
-        seed=trial.seed,
-        outcome=verdict.outcome.value,
-        score=number(verdict.score),
-        time=duration(event.seconds),
-        because=clean(verdict.because) + (", stopped early" if verdict.early else ""),
-        again=_again(summary.places.home, trial.number),
-    )
-
-
-def _again(home: str, number: int) -> str:
-    """A copy of the run directory's orders, carried out."""
-    if not home:
-        return ""
-    old, new = rundir.of(Path(home), number), Path(f"again-{number:03d}")
-    orders = " ".join(shlex.quote(str(old / name)) for name in (rundir.JOB, rundir.CONFIG))
-    run = f'python -m bisector.launch.wrap "$PWD/{new}"'
-    return f"mkdir {new}; cp {orders} {new}; {run}; tail {new / rundir.LOG}"
 
 
 def _config(opened: Opened | None) -> str:

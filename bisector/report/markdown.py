@@ -25,6 +25,8 @@ def markdown(summary: Summary) -> str:
         _belief(summary),
         _aside(summary),
         _cost(summary),
+        _runs(summary),
+        _environment(summary),
     ]
     return "\n\n".join(p for p in parts if p) + "\n"
 
@@ -147,6 +149,38 @@ def _aside(summary: Summary) -> str:
         for u in summary.unjudged
     ]
     return "### What else was met\n\n" + _bullets(lines) if lines else ""
+
+
+def _runs(summary: Summary) -> str:
+    """Every run, folded away: a pull request shows it on demand."""
+    if not summary.runs:
+        return ""
+    head = ["run", "arm", "purpose", "seed", "outcome", escaped(summary.metric), "because"]
+    rows = [
+        [
+            str(r.number),
+            code(r.arm),
+            r.purpose,
+            str(r.seed),
+            r.outcome,
+            number(r.score),
+            escaped(r.because),
+        ]
+        for r in summary.runs
+    ]
+    again = f"Run {summary.runs[0].number} once more, the others likewise:"
+    command = summary.runs[0].again
+    told = _table(head, rows) + (f"\n\n{again}{_block(command)}" if command else "")
+    return _folded(f"Every run ({len(rows)})", told)
+
+
+def _environment(summary: Summary) -> str:
+    rows = [[escaped(name), escaped(value)] for name, value in summary.environment.items()]
+    return _folded("The environment", _table(["what", "which"], rows)) if rows else ""
+
+
+def _folded(title: str, text: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"
 
 
 def _cost(summary: Summary) -> str:

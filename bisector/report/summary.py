@@ -4,7 +4,7 @@ The terminal, the HTML page, Markdown, JSON and MLflow's note all show a `Summar
 so that they cannot disagree.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bisector.model.experiment import Direction
@@ -26,6 +26,7 @@ from bisector.report.cost import Cost, cost
 from bisector.report.failures import Failure, Unjudged, followed, other_failures, unjudged
 from bisector.report.findings import reasons, sentence
 from bisector.report.reading import read
+from bisector.report.runs import RunRow, run_rows
 from bisector.report.why import Why, whys
 from bisector.report.wording import clean
 
@@ -67,6 +68,10 @@ class Summary:
     unjudged: tuple[Unjudged, ...]
     others: tuple[Failure, ...]
     """Failures unlike the one that was followed."""
+    runs: tuple[RunRow, ...]
+    """Every judged run, by number."""
+    environment: Mapping[str, str]
+    """What the search was begun in: versions, machine, commit."""
     places: Places
     version: str
     fingerprint: str
@@ -149,6 +154,8 @@ def summarise(
         cost=cost(session),
         unjudged=unjudged(session),
         others=other_failures(session),
+        runs=run_rows(session, places.home),
+        environment=opened.environment if opened else {},
         places=places,
         version=opened.version if opened else "",
         fingerprint=opened.fingerprint if opened else "",

@@ -174,7 +174,9 @@ def needs_lr() -> Script:
     opening(script)
     isolating(script, some("focal"))
     proving(script, some("focal"), rescued_at=(0.1,))
-    mend = LrVerdict(some("focal"), LrEffect.NEEDS_LR, (0.1,), "score 0.961 at x0.1")
+    mend = LrVerdict(
+        some("focal"), LrEffect.NEEDS_LR, (0.1,), (0.1, 1.0), because="score 0.961 at x0.1"
+    )
     script.conclude(Ruling.NEEDS_LR, some("focal"), ranked=RANKED, lr=(mend,))
     return script
 
