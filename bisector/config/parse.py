@@ -17,6 +17,7 @@ from bisector.config.blame import blame, nearest
 from bisector.config.compose import Composer
 from bisector.config.schema import AdditionConf, ExperimentConf, JudgeConf, MetricConf
 from bisector.config.variants import parse_variants
+from bisector.config.weaker import weaker
 from bisector.errors import ConfigError
 from bisector.model.evidence import Signal
 from bisector.model.experiment import (
@@ -186,6 +187,7 @@ def _addition(composer: Composer, name: str, conf: AdditionConf) -> Addition:
         requires=frozenset(conf.requires),
         excludes=frozenset(conf.excludes),
         prior=conf.prior,
+        weaker=weaker(composer.base, conf.overrides),
     )
 
 

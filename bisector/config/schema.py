@@ -30,7 +30,7 @@ class BudgetConf:
     confirm: int = 2
     retries: int = 2
     remedies: int = 6
-    experiments: int = 24
+    experiments: int = 32
     states_mb: float = 256.0
 
 

@@ -62,6 +62,8 @@ class Addition:
     """Belief, before any run, that this addition breaks training; None: by its kind."""
     learned_from: int = 0
     """Findings of earlier searches that `prior` was learned from; 0: it was given."""
+    weaker: tuple[str, ...] = ()
+    """Overrides that, behind its own, leave a tenth of what it changes; empty: that is no numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +82,7 @@ class Budget:
     """Further attempts at a run that could not be judged (a killed worker, a lost node)."""
     remedies: int = 6
     """Runs of a convicted set with what may mend it, so that a reason is proved; 0: none."""
-    experiments: int = 24
+    experiments: int = 32
     """Runs that look for the fault of a baseline that breaks by itself; 0: none."""
     states_mb: float = 256.0
     """Disk for the last states of runs, in MiB, from which a longer training goes on; 0: none."""

@@ -21,6 +21,7 @@ class Variant(StrEnum):
     UNFREEZE = "unfreeze"
     BALANCE = "balance"
     STANDARD_LOSS = "standard-loss"
+    HALF_AUGMENTATION = "half-augmentation"
     NO_AUGMENTATION = "no-augmentation"
     LESS_REGULARISATION = "less-regularisation"
     NO_REGULARISATION = "no-regularisation"
@@ -33,8 +34,13 @@ class Variant(StrEnum):
     LOWER_LR = "lower-lr"
     MUCH_LOWER_LR = "much-lower-lr"
     HIGHER_LR = "higher-lr"
+    WARM_UP = "warm-up"
+    WEAKER = "weaker"
+    """Made from the additions themselves (`Addition.weaker`)."""
     # Comparisons: they tell where the fault is.
     REFERENCE_MODEL = "reference-model"
+    STANDARD_DATA = "standard-data"
+    PLAIN_SGD = "plain-sgd"
     TWO_CLASSES = "two-classes"
     RANDOM_INPUT = "random-input"
     PERMUTED_LABELS = "permuted-labels"
@@ -53,6 +59,7 @@ MEANS: Mapping[Variant, str] = {
     Variant.UNFREEZE: "train all parameters",
     Variant.BALANCE: "draw the classes evenly",
     Variant.STANDARD_LOSS: "put the standard loss in its place",
+    Variant.HALF_AUGMENTATION: "augment half as often",
     Variant.NO_AUGMENTATION: "leave the augmentation out",
     Variant.LESS_REGULARISATION: "regularise a tenth as much",
     Variant.NO_REGULARISATION: "leave the regularisation out",
@@ -65,7 +72,11 @@ MEANS: Mapping[Variant, str] = {
     Variant.LOWER_LR: "take a tenth of the learning rate",
     Variant.MUCH_LOWER_LR: "take a hundredth of the learning rate",
     Variant.HIGHER_LR: "take ten times the learning rate",
+    Variant.WARM_UP: "let the learning rate rise over the first tenth of the updates",
+    Variant.WEAKER: "change a tenth as much",
     Variant.REFERENCE_MODEL: "put a small standard model in its place",
+    Variant.STANDARD_DATA: "put data that any sound model learns from in their place",
+    Variant.PLAIN_SGD: "use plain SGD, which hides no fault of scale, for a quarter of the time",
     Variant.TWO_CLASSES: "keep two classes only",
     Variant.RANDOM_INPUT: "put noise in place of the inputs",
     Variant.PERMUTED_LABELS: "permute the targets",
@@ -80,7 +91,7 @@ PROVES: Mapping[str, tuple[Variant, ...]] = {
     "R10": (Variant.SHUFFLE,),
     "R11": (Variant.SMALLER_BATCH,),
     "R12": (Variant.STANDARDISE,),
-    "R13": (Variant.NO_AUGMENTATION,),
+    "R13": (Variant.HALF_AUGMENTATION, Variant.NO_AUGMENTATION),
     "R14": (Variant.STANDARDISE,),
     "R17": (Variant.INITIALISE,),
     "R18": (Variant.STANDARD_LOSS,),

@@ -8,7 +8,17 @@ from bisector.model.finding import Finding, Reason, Remedy, Safety, Severity, St
 from bisector.model.session import Ruling, Session
 from bisector.model.trial import Arm, Purpose
 from bisector.model.variant import MEANS, Variant
+from bisector.model.verdict import Outcome
 from bisector.plan.asks import Want
+from bisector.plan.experiments import (
+    DATA_OR_MODEL,
+    EARLY,
+    MENDS,
+    OF_DATA,
+    PLACES,
+    TRICKS,
+    Row,
+)
 from bisector.plan.explain import explained
 from bisector.plan.ladder import rung_wants, rungs, told
 from bisector.plan.looks import BASELINE, afford, look_after
@@ -25,31 +35,14 @@ from bisector.plan.remedies import (
 from bisector.plan.rulings import baseline_ruling
 from bisector.ports import Decision
 
-MENDS: tuple[tuple[Variant, str, str], ...] = (
-    (Variant.LOWER_LR, "R36", "a learning rate that is too high"),
-    (Variant.MUCH_LOWER_LR, "R36", "a learning rate that is far too high"),
-    (Variant.STANDARDISE, "R12", "inputs that are not standardised"),
-    (Variant.INITIALISE, "R28", "weights that begin badly"),
-    (Variant.STRIPPED, "B2", "one of the tricks"),
-    (Variant.HIGHER_LR, "R36", "a learning rate that is too low"),
-    (Variant.ADAMW, "R34", "an optimizer that does not suit it"),
-    (Variant.CLIP_GRADIENTS, "R35", "gradients that explode"),
-    (Variant.UNFREEZE, "R23", "frozen parameters"),
-    (Variant.STANDARD_LOSS, "R18", "the loss"),
-    (Variant.SHUFFLE, "R07", "samples in stored order"),
-    (Variant.SMALLER_BATCH, "R11", "batches that are too large"),
-    (Variant.FULL_PRECISION, "R37", "too little precision"),
-    (Variant.BALANCE, "R08", "unbalanced classes"),
-    (Variant.WIDER, "R24", "a network that is too small"),
-    (Variant.LONGER, "R31", "too short a training"),
-)
-"""What may mend it: the change, the reason that it proves, and that reason in words."""
-
-PLACES: tuple[tuple[Variant, str, str], ...] = (
-    (Variant.REFERENCE_MODEL, "B1", "the model: a small standard one trains in its place"),
-    (Variant.TWO_CLASSES, "R16", "the whole problem: two classes of it train"),
-)
-"""What tells where the fault is, and mends nothing."""
+PAIR = {
+    "data": "; a standard model breaks on these data, and this model trains on standard ones: "
+    "the data are at fault",
+    "model": "; a standard model trains on these data, and this model breaks on standard ones: "
+    "the model, its loss or its optimizer are at fault, and not the data",
+}
+"""What the pair says, by where the fault lies."""
+_PAIRED = {variant for variant, _, _ in DATA_OR_MODEL}
 
 
 def mend_baseline(session: Session, slots: int, blind: str) -> Decision | None:
@@ -76,15 +69,44 @@ def breaks_by_itself(session: Session) -> bool:
 
 
 def mend_wants(session: Session) -> tuple[Want, ...]:
-    """The mends, likeliest first, up to the first that is proved; none if a remedy was."""
+    """The mends, likeliest first, up to the first that is proved; none if a remedy was.
+
+    After the first few, the pair that tells data from model: what it says decides which come next.
+    """
     wants: list[Want] = []
     if any(standing(session, e.trial.arm) is Status.PROVED for e in session.of(Purpose.TRY_REMEDY)):
         return ()
-    for attempt in _attempts(session, MENDS):
-        wants.append(try_of(session, attempt.arm, Purpose.EXPERIMENT))
-        if standing(session, attempt.arm) is Status.PROVED:
-            break
+    late = sorted(MENDS[EARLY:], key=lambda row: _elsewhere(session, row[0]))
+    for row in (*MENDS[:EARLY], *DATA_OR_MODEL, *late):
+        for attempt in _attempts(session, (row,)):
+            wants.append(try_of(session, attempt.arm, Purpose.EXPERIMENT))
+            if row in MENDS and standing(session, attempt.arm) is Status.PROVED:
+                return (*wants, *_trick_wants(session, row[0]))
     return tuple(wants)
+
+
+def _trick_wants(session: Session, mended_by: Variant) -> tuple[Want, ...]:
+    """Which trick it was, where leaving all of them out has mended it."""
+    rows = TRICKS if mended_by is Variant.STRIPPED else ()
+    return tuple(try_of(session, a.arm, Purpose.EXPERIMENT) for a in _attempts(session, rows))
+
+
+def fault_lies(session: Session) -> str:
+    """What the pair says: in the `data`, or in the `model`; empty: it does not say, or not yet."""
+    trains = [
+        {e.verdict.outcome for e in session.runs(attempt.arm)}
+        for attempt in _attempts(session, DATA_OR_MODEL)
+    ]
+    healthy, broken = {Outcome.HEALTHY}, {Outcome.BROKEN}
+    if trains == [broken, healthy]:
+        return "data"
+    return "model" if trains == [healthy, broken] else ""
+
+
+def _elsewhere(session: Session, variant: Variant) -> bool:
+    """Whether a mend is of what the pair has cleared."""
+    where = fault_lies(session)
+    return bool(where) and (where == "data") != (variant in OF_DATA)
 
 
 def place_wants(session: Session) -> tuple[Want, ...]:
@@ -114,28 +136,30 @@ def experimental(session: Session) -> tuple[Reason, ...]:
     return tuple(found)
 
 
-def _rows(session: Session) -> list[tuple[tuple[Variant, str, str], Attempt]]:
-    rows = ((row, altered(session.experiment, BASELINE, row[0])) for row in (*MENDS, *PLACES))
+def _rows(session: Session) -> list[tuple[Row, Attempt]]:
+    every = (*MENDS, *TRICKS, *DATA_OR_MODEL, *PLACES)
+    rows = ((row, altered(session.experiment, BASELINE, row[0])) for row in every)
     return [(row, attempt) for row, attempt in rows if attempt]
 
 
-def _attempts(session: Session, rows: tuple[tuple[Variant, str, str], ...]) -> list[Attempt]:
+def _attempts(session: Session, rows: tuple[Row, ...]) -> list[Attempt]:
     made = (altered(session.experiment, BASELINE, variant) for variant, _, _ in rows)
     return [attempt for attempt in made if attempt]
 
 
 def _reason(session: Session, attempt: Attempt, reason: str, title: str) -> Reason:
     status = standing(session, attempt.arm)
-    place = attempt.variant in {variant for variant, _, _ in PLACES}
+    place = attempt.variant in {variant for variant, _, _ in (*DATA_OR_MODEL, *PLACES)}
     order = MEANS[attempt.variant]
     verb = "trains" if status is Status.PROVED else "breaks as well"
+    pair = PAIR.get(fault_lies(session), "") if attempt.variant in _PAIRED else ""
     finding = Finding(
         check=reason,
         reason=reason,
         title=title,
         severity=Severity.WARNING,
         stage=Stage.RUN,
-        summary=f"with one change, to {order}, the baseline {verb}",
+        summary=f"with one change, to {order}, the baseline {verb}{pair}",
         evidence={},
         crossing=None,
         remedy=Remedy(f"{order[0].upper()}{order[1:]}.", safety=Safety.SAFE),

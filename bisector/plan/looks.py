@@ -12,6 +12,7 @@ from bisector.model.trial import Arm, Purpose
 from bisector.model.verdict import Outcome
 from bisector.plan.asks import Want, missing, pending
 from bisector.plan.explain import explained
+from bisector.plan.general import general_reasons, general_wants
 from bisector.plan.proof import with_requirements
 from bisector.plan.remedies import remedy_wants
 from bisector.ports import Decision, Look
@@ -93,8 +94,12 @@ def try_remedy(session: Session, slots: int) -> Decision | None:
     """Each convicted set with what may mend it, the likeliest first, as far as the budget goes."""
     if session.accusation is None:
         return None
-    wants = [want for arm in convicted(session) for want in remedy_wants(session, arm)]
-    return afford(session, slots, wants, session.experiment.budget.remedies)
+    arms, most = convicted(session), session.experiment.budget.remedies
+    wants = [want for arm in arms for want in remedy_wants(session, arm)]
+    if decision := afford(session, slots, wants, most):
+        return decision
+    wants = [want for arm in _unmixed(session) for want in general_wants(session, arm)]
+    return afford(session, slots, wants, most)
 
 
 def afford(session: Session, slots: int, wants: Sequence[Want], most: int) -> Decision | None:
@@ -112,7 +117,18 @@ def explain(session: Session, slots: int) -> Decision | None:
     """Say why each convicted set does not train, as far as that is known."""
     if session.accusation is None:
         return None
-    return next((d for arm in convicted(session) if (d := explained(session, arm))), None)
+    told = (
+        explained(session, arm, general_reasons(session, arm) if arm in _unmixed(session) else ())
+        for arm in convicted(session)
+    )
+    return next((decision for decision in told if decision), None)
+
+
+def _unmixed(session: Session) -> tuple[frozenset[str], ...]:
+    """The convicted sets that are culprits, and not everything that is on."""
+    accused = session.accusation
+    named = accused is not None and accused.suspect.culprits and not accused.suspect.cumulative
+    return convicted(session) if named else ()
 
 
 def fatal_findings(session: Session) -> tuple[Finding, ...]:

@@ -31,7 +31,9 @@ def altered(experiment: Experiment, additions: frozenset[str], variant: Variant)
     if variant in _SCALES:
         scaled = Arm(additions, lr_scale=_SCALES[variant])
         return Attempt(variant, scaled) if experiment.lr else None
-    overrides = experiment.variants.get(variant)
+    overrides = experiment.variants.get(variant, ())
+    if variant is Variant.WEAKER and not overrides:
+        overrides = tuple(o for a in experiment.additions if a.name in additions for o in a.weaker)
     return Attempt(variant, Arm(additions, tuple(overrides))) if overrides else None
 
 

@@ -48,6 +48,8 @@ def sentence(subject: str, reason: Reason) -> str:
     found = reason.finding
     said = clean(found.summary).rstrip(".")
     tried = f": {clean(reason.because)}" if reason.because else ""
+    if not found.check:
+        return f"Why {subject} fails is not known, but there is a mend that works ({reason.status}{tried})."
     why = f"{found.check} {clean(found.title)}"
     return f"Why {subject} fails: {why} ({reason.status}{tried}). {capital(said)}."
 
@@ -68,7 +70,7 @@ def first_reason(reasons: Sequence[Reason]) -> str:
 
 
 def _brief(reason: Reason) -> str:
-    return f"{reason.finding.check} {clean(reason.finding.title)} ({reason.status})"
+    return f"{reason.finding.check} {clean(reason.finding.title)} ({reason.status})".lstrip()
 
 
 def diagnosed(diagnosis: Diagnosis) -> str:

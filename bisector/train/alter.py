@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 import torch
+from omegaconf import DictConfig, OmegaConf
 from torch import nn
 from torch.nn.modules.dropout import _DropoutNd
 from torch.optim import SGD, AdamW, Optimizer
 from torch.utils.data import Dataset, Subset
 
 from bisector.rundir import SKIP
+from bisector.train.batches import Batch
 from bisector.train.seeding import derive, generator
 from bisector.train.settings import AlterSettings, Standard, TrainerSettings
 
@@ -25,7 +27,15 @@ LONGEST_TINY = 1000
 SAMPLED = 1000
 """Samples from which the statistics of the inputs are taken."""
 
+WIDTHS = frozenset({
+    "width", "hidden", "hidden_size", "hidden_dim", "hidden_features", "units", "filters",
+    "channels", "base_channels", "num_channels", "dim", "embed_dim", "model_dim", "d_model", "n_embd",
+})  # fmt: skip
+"""What models call their width."""
+
 Sample = tuple[Any, Any]
+Augment = Callable[[torch.Tensor, torch.Tensor, torch.Generator], Batch]
+"""Changes a training batch, drawing from the generator (a CPU one) and from nothing else."""
 
 
 class Changed(Dataset[Sample]):
@@ -101,10 +111,36 @@ def altered_optimizer(
         return AdamW(parameters, lr=1e-3, weight_decay=0.0)
     if alter.optimizer is Standard.sgd:
         return SGD(parameters, lr=1e-2, momentum=0.9)
+    if alter.optimizer is Standard.plain:
+        return SGD(parameters, lr=1e-2)
     optimizer = given(parameters)
     for group in optimizer.param_groups if alter.regularise != 1.0 else ():
         group["weight_decay"] = group.get("weight_decay", 0.0) * alter.regularise
     return optimizer
+
+
+def widened(node: DictConfig, factor: float) -> DictConfig:
+    """A model's configuration with its widths multiplied; ends the run if it names none."""
+    if factor == 1.0:
+        return node
+    named = {str(n): v for n, v in node.items() if n in WIDTHS and isinstance(v, int)}
+    if not named:
+        unfit("the model's configuration names no width")
+    scaled = {name: max(1, round(value * factor)) for name, value in named.items()}
+    return OmegaConf.merge(node, scaled)  # type: ignore[return-value]
+
+
+class Seldom:
+    """An augmentation that leaves a share of the batches as they are."""
+
+    def __init__(self, augment: Augment, share: float) -> None:
+        self.augment = augment
+        self.share = share
+
+    def __call__(self, x: torch.Tensor, y: torch.Tensor, rng: torch.Generator) -> Batch:
+        if torch.rand((), generator=rng) >= self.share:
+            return x, y
+        return self.augment(x, y, rng)
 
 
 def alter_layers(alter: AlterSettings, parts: Iterable[nn.Module]) -> None:

@@ -15,11 +15,21 @@ from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.checkpoint import checkpoint
 from torch.utils.data import Dataset
 
-from bisector.train.alter import alter_layers, altered_length, altered_optimizer, altered_splits
-from bisector.train.batches import Batch, Shuffled
+from bisector.train.alter import (
+    Augment,
+    Pair,
+    Seldom,
+    alter_layers,
+    altered_length,
+    altered_optimizer,
+    altered_splits,
+    widened,
+)
+from bisector.train.batches import Shuffled
 from bisector.train.ema import Ema
 from bisector.train.reference import reference_for
 from bisector.train.run import Run
+from bisector.train.schedule import Schedule, risen
 from bisector.train.seeding import derive, generator
 from bisector.train.settings import Precision, TrainerSettings, trainer_settings
 
@@ -33,9 +43,6 @@ class Splits(Protocol):
     train: Dataset[Any]
     val: Dataset[Any]
 
-
-Augment = Callable[[torch.Tensor, torch.Tensor, torch.Generator], Batch]
-"""Changes a training batch, drawing from the generator (a CPU one) and from nothing else."""
 
 Metric = Callable[[torch.Tensor, torch.Tensor], dict[str, torch.Tensor]]
 """From outputs and targets of a batch to means over its samples, e.g. `loss` and `acc`.
@@ -56,7 +63,7 @@ class Parts:
     loss: nn.Module
     metric: Metric
     optimizer: Optimizer
-    scheduler: LRScheduler | None
+    scheduler: Schedule | None
     scaler: torch.amp.GradScaler
     ema: Ema | None
     planned: int
@@ -71,11 +78,13 @@ def build(cfg: DictConfig, run: Run) -> Parts:
     source: Splits = make(cfg.data.source)
     settings = altered_length(settings, shuffled(source.train, settings, run.seed).per_epoch)
     data = altered_splits(alter, source.train, source.val, run.seed)
+    torch.manual_seed(derive(run.seed, "init"))
+    model: nn.Module = make(widened(cfg.model, alter.width)).to(run.device)
+    loss: nn.Module = make(cfg.loss).to(run.device)
+    if alter.standard:
+        data = standard(model, data, run.seed)
     order = shuffled(data.train, settings, run.seed)
     planned = settings.planned(order.per_epoch)
-    torch.manual_seed(derive(run.seed, "init"))
-    model: nn.Module = make(cfg.model).to(run.device)
-    loss: nn.Module = make(cfg.loss).to(run.device)
     if alter.reference:
         model = reference_for(model, data.train).to(run.device)
     alter_layers(alter, (model, loss))
@@ -87,21 +96,42 @@ def build(cfg: DictConfig, run: Run) -> Parts:
         settings=settings,
         data=data,
         order=order,
-        augments={
-            name: (make(node), generator(run.seed, "augment", name))
-            for name, node in (cfg.data.get("augment") or {}).items()
-            if alter.augment
-        },
+        augments=augments(cfg, alter.augment, run.seed),
         model=model,
         loss=loss,
         metric=make(cfg.metric),
         optimizer=optimizer,
-        scheduler=make_scheduler(cfg.get("scheduler"), optimizer, planned),
+        scheduler=risen(
+            make_scheduler(cfg.get("scheduler"), optimizer, planned),
+            optimizer,
+            round(alter.warmup * planned),
+        ),
         scaler=make_scaler(settings, run.device),
         ema=make_ema(settings, model),
         planned=planned,
         timed=PLANNED in (cfg.get("scheduler") or {}).values(),
     )
+
+
+def augments(
+    cfg: DictConfig, share: float, seed: int
+) -> dict[str, tuple[Augment, torch.Generator]]:
+    """What changes training batches, by name, each with a random stream of its own."""
+    if share == 0:
+        return {}
+    made = {name: make(node) for name, node in (cfg.data.get("augment") or {}).items()}
+    return {
+        name: (augment if share >= 1 else Seldom(augment, share), generator(seed, "augment", name))
+        for name, augment in made.items()
+    }
+
+
+def standard(model: nn.Module, data: Pair, seed: int) -> Pair:
+    """Known-good data that the model takes."""
+    # Loads scikit-learn, which other trainings need not wait for.
+    from bisector.train.standard import standard_for  # noqa: PLC0415
+
+    return standard_for(model, data, seed)
 
 
 def shuffled(dataset: Dataset[Any], settings: TrainerSettings, seed: int) -> Shuffled:

@@ -29,6 +29,8 @@ class Standard(Enum):
     """AdamW at a learning rate of 0.001."""
     sgd = "sgd"
     """SGD at 0.01 with a momentum of 0.9."""
+    plain = "plain"
+    """SGD at 0.01 and nothing else: adaptive optimizers hide faults of scale."""
 
 
 @dataclass
@@ -47,8 +49,8 @@ class AlterSettings:
     """Every parameter is trained."""
     balance: bool = False
     """Every class as often as any other, by repeating samples."""
-    augment: bool = True
-    """False: none of the recipe's augmentations."""
+    augment: float = 1.0
+    """The share of the batches that each of the recipe's augmentations changes; 0: none."""
     regularise: float = 1.0
     """Multiplies weight decay, dropout and label smoothing."""
     batch: float = 1.0
@@ -57,6 +59,12 @@ class AlterSettings:
     """Multiplies the number of updates."""
     optimizer: Standard | None = None
     """In place of the recipe's."""
+    warmup: float = 0.0
+    """The share of the updates in which the learning rate rises to what it would be."""
+    width: float = 1.0
+    """Multiplies whatever the model's configuration calls its width (`alter.WIDTHS`)."""
+    standard: bool = False
+    """Data that any sound model learns from, in place of the recipe's; see `train.standard`."""
     reference: bool = False
     """A small standard model for this kind of data, in place of the recipe's."""
     classes: int | None = None

@@ -243,7 +243,15 @@ def climbed(breaks: Callable[[Trial], bool], score: Callable[[Arm], float]) -> S
         Variant.RANDOM_INPUT: ("recipe.noise=1",),
         Variant.SHARE: ("recipe.share={n}",),
     }
-    session = Session(asked(variants=variants))
+    return climbed_with(asked(variants=variants), breaks, score)
+
+
+def climbed_with(
+    experiment: Experiment,
+    breaks: Callable[[Trial], bool] = lambda trial: False,
+    score: Callable[[Arm], float] = lambda arm: 0.9,
+) -> Session:
+    session = Session(experiment)
     while not session.conclusion:
         decision = climb(session, 2 - len(session.running), frozenset())
         assert decision is not None

@@ -142,7 +142,7 @@ def test_smaller_batches_see_as_many_samples_and_longer_trainings_more(tmp_path)
 
 
 def test_the_optimizer_and_the_augmentations_are_replaced(tmp_path):
-    changed = parts(tmp_path, "optimizer=adamw", "augment=false")
+    changed = parts(tmp_path, "optimizer=adamw", "augment=0")
     assert type(changed.optimizer) is torch.optim.AdamW
     assert changed.augments == {}
 

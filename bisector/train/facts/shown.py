@@ -12,8 +12,9 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 
+from bisector.train.alter import Augment
 from bisector.train.batches import Batch
-from bisector.train.parts import Augment, Parts
+from bisector.train.parts import Parts
 from bisector.train.seeding import seed_loader_worker
 
 
