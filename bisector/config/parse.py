@@ -296,9 +296,9 @@ def _check_limits(composer: Composer, cfg: ExperimentConf) -> None:
     limits = cfg.limits
     if limits.gpus < 0:
         raise _range(composer, "limits.gpus", limits.gpus, "at least 0")
-    for key in ("seconds", "memory_mb"):
     if limits.processes < 1:
         raise _range(composer, "limits.processes", limits.processes, "at least 1")
+    for key in ("seconds", "memory_mb"):
         given = getattr(limits, key)
         if given is not None and not given > 0:
             raise _range(composer, f"limits.{key}", given, "above 0, or null for no limit")
