@@ -77,6 +77,8 @@ class Look:
     """The checks that are asked."""
     blind: str = ""
     """Why there is nothing to look at; empty where there is."""
+    unseen: str = ""
+    """Why no run of it was watched; empty where it can be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,10 @@ class Workload(Protocol):
 
     def blind(self) -> str:
         """Why its parts cannot be looked at before they train; empty: they can be."""
+        ...
+
+    def unseen(self) -> str:
+        """Why its runs cannot be watched while they train; empty: they can be."""
         ...
 
     def variants(self) -> Mapping[str, tuple[str, ...]]:

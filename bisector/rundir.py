@@ -11,6 +11,7 @@ inspected.json what an inspection saw, by family: {"facts": {family: {name: valu
                "absent": {family: why}}; see `collect.facts`
 observe.json   that the run is to be watched while it trains, and how
 observations.jsonl  what the probes saw, one {"kind", ...} per line; see `collect.observations`
+onlooker.jsonl how far the observation of a command came: {"stage": ...} or {"remark": ...} per line
 exit.json      how it ended; present if and only if the job has ended
 checkpoint.pt  where the training may go on from
 keep.json      that the run is to keep its last state, and how large that may be
@@ -19,8 +20,8 @@ begin.pt       the state of a shorter training, which this one begins with
 work/          the folder in which a command works; a link to each of the project's files
 readings.jsonl what was read out of a command's own files, in the form of metrics.jsonl
 mlruns/        what a command itself has logged to MLflow
-stop           put there by anybody who wants the training to end at its next step
 ranks/         what the further processes of a run print, where it has several
+stop           put there by anybody who wants the training to end at its next step
 """
 
 import json
@@ -43,8 +44,8 @@ CHECKPOINT = "checkpoint.pt"
 KEEP, KEPT, BEGIN = "keep.json", "kept.pt", "begin.pt"
 """For trainings that are extended: see `workload.continuing`."""
 STOP = "stop"
-WORK = "work"
 RANKS = "ranks"
+WORK = "work"
 READINGS = "readings.jsonl"
 MLRUNS = "mlruns"
 """MLflow's file store of a command that logs to it."""
@@ -57,17 +58,19 @@ INSPECTED = "inspected.json"
 OBSERVE = "observe.json"
 """How a run is to be observed; without it there are no probes. They write to `OBSERVATIONS`."""
 OBSERVATIONS = "observations.jsonl"
+ONLOOKER = "onlooker.jsonl"
+"""What the start-up hook in a command's Python has come to: see `collect.onlooker`."""
 PICTURES = "pictures.json"
 """What an inspection drew: {"drawn": {picture: what is in it}, "absent": {picture: why}}."""
 
 ENV_RUNDIR = "BISECT_RUN_DIR"
 """The environment variable by which a child learns its run directory."""
 
-SKIP = 125
-"""The exit code by which a run says `cannot be judged`, as in `git bisect run`."""
-
 ENV_RANKS = "BISECT_RANKS"
 """The environment variable by which a process learns that its run has so many; see `train.ranks`."""
+
+SKIP = 125
+"""The exit code by which a run says `cannot be judged`, as in `git bisect run`."""
 
 EXIT_ENVIRONMENT = 78
 """The worker's exit code when the machine is at fault: a failed import, a full disk."""

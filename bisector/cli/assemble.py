@@ -40,19 +40,20 @@ _EXTRAS = {"submitit": "slurm", "ray": "ray"}
 logging.getLogger("hydra.utils").disabled = True
 
 
-def search_phases(planner: Planner, blind: str) -> tuple[Phase, ...]:
+def search_phases(planner: Planner, blind: str, unseen: str) -> tuple[Phase, ...]:
     """The search, in the order in which its questions depend on each other.
 
-    `blind` is why the workload's parts cannot be looked at (`Workload.blind`), empty if they can.
+    `blind` is why the workload's parts cannot be looked at (`Workload.blind`), empty if they can;
+    `unseen` why its runs cannot be watched.
     """
     return (
         partial(inspect, blind=blind),
-        partial(mend_baseline, blind=blind),
+        partial(mend_baseline, blind=blind, unseen=unseen),
         reproduce,
         isolate(planner),
         confirm,
         sweep_lr,
-        partial(look_closer, blind=blind),
+        partial(look_closer, blind=blind, unseen=unseen),
         try_remedy,
         explain,
         conclude(planner),

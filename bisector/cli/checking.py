@@ -6,7 +6,7 @@ from bisector.config.blame import nearest
 from bisector.config.schema import ChecksConf
 from bisector.diagnose import Terms, diagnose
 from bisector.errors import ConfigError
-from bisector.model.finding import Diagnosis, Looked
+from bisector.model.finding import Diagnosis, Looked, Stage
 from bisector.ports import Diagnostician, Look
 
 
@@ -14,12 +14,19 @@ def diagnostician(terms: Terms) -> Diagnostician:
     """All checks of the catalogue, under the terms that are configured."""
 
     def ask(seen: Looked, healthy: Looked, look: Look) -> Diagnosis:
-        absent = {**dict.fromkeys(FAMILIES if look.blind else (), look.blind), **seen.absent}
+        absent = {**_unlooked(look), **seen.absent}
         return diagnose(
             CATALOGUE, seen.facts, absent, terms, healthy=healthy.facts, stages=look.stages
         )
 
     return ask
+
+
+def _unlooked(look: Look) -> dict[str, str]:
+    """Family to why it cannot be had of this arm, whatever is tried."""
+    because = {name: look.unseen if stage is Stage.RUN else look.blind
+               for name, (stage, _) in FAMILIES.items()}  # fmt: skip
+    return {name: why for name, why in because.items() if why}
 
 
 def terms_of(conf: ChecksConf) -> Terms:

@@ -36,5 +36,5 @@ def asked(args: argparse.Namespace) -> Search:
     if typed(composer).learn_priors:
         home = home_of(given.out, experiment.name)
         experiment = learned(experiment, earlier_searches(home))
-    phases = search_phases(planner, workload.blind())
+    phases = search_phases(planner, workload.blind(), workload.unseen())
     return Search(given, composer, experiment, phases, planner.rank)

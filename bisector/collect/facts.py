@@ -16,13 +16,14 @@ import json
 from pathlib import Path
 
 from bisector.collect.observations import observed
+from bisector.collect.onlooker import onlooked
 from bisector.model.finding import Looked
 from bisector.rundir import INSPECTED
 
 
 def looked(rundir: Path) -> Looked:
     """All facts in a run directory; nothing where none were left or they are cut short."""
-    return _read(rundir / INSPECTED).beside(observed(rundir))
+    return _read(rundir / INSPECTED).beside(onlooked(rundir)).beside(observed(rundir))
 
 
 def _read(path: Path) -> Looked:

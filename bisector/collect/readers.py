@@ -9,6 +9,7 @@ from typing import Any, Protocol, cast
 from bisector.collect.lines import PRESETS, LineReader
 from bisector.collect.mlflow_files import MlflowReader
 from bisector.collect.native import NativeCollector
+from bisector.collect.onlooker import LossReader
 from bisector.collect.points import Curves
 from bisector.collect.tables import TableReader
 from bisector.errors import ConfigError
@@ -33,7 +34,7 @@ class Reader(Protocol):
 
     @property
     def sought(self) -> str:
-        """What is looked for, in words."""
+        """What is looked for, in words; empty: nothing that a program would leave by itself."""
         ...
 
 
@@ -58,7 +59,10 @@ class ReadingCollector(NativeCollector):
         if self.exit_code and evidence.exit is Exit.CLEAN:
             name = self.names.get(PASSED, PASSED)
             curves.setdefault(name, Curve((0,), (1.0,)))
-        facts = {**evidence.facts, "sought": ", ".join(r.sought for r in self.readers)}
+        facts = {
+            **evidence.facts,
+            "sought": ", ".join(filter(None, (r.sought for r in self.readers))),
+        }
         return replace(evidence, curves=curves, facts=facts)
 
 
@@ -94,7 +98,7 @@ def collector(names: Mapping[str, str], read: Mapping[str, Any]) -> ReadingColle
         readers.append(TableReader(files, str(read.get("step") or "")))
     if folders := [str(f) for f in read.get("tensorboard", ())]:
         readers.append(_tensorboard(folders))
-    readers.append(MlflowReader())
+    readers += [MlflowReader(), LossReader()]
     if presets:
         readers.append(LineReader(presets))
     return ReadingCollector(dict(names), readers, bool(read.get("exit_code", False)))

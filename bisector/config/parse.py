@@ -65,6 +65,7 @@ def parse_experiment(composer: Composer) -> Experiment:
         find=_choice(composer, "find", Find, cfg.find),
         seed=cfg.seed,
         inspect=_inspection(composer, cfg),
+        observe=cfg.observe,
         variants=parse_variants(composer, cfg.variants),
     )
 

@@ -160,6 +160,8 @@ class ExperimentConf:
     """None: the name of the file."""
     seed: int = 0
     find: str = "all"
+    observe: bool = False
+    """Whether every run is watched while it trains; False: only what was convicted is, once more."""
     learn_priors: bool = True
     """Whether additions without a prior get theirs from the other searches in the output folder."""
     read: ReadConf | None = None

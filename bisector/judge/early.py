@@ -12,7 +12,7 @@ from math import exp, isfinite, log
 from statistics import fmean
 
 from bisector.judge.noise import Noise, Prior, learn
-from bisector.model.evidence import Curve, Evidence, Signal
+from bisector.model.evidence import OBSERVED_LOSS, Curve, Evidence, Signal
 from bisector.model.experiment import Direction, Metric
 from bisector.model.verdict import Outcome, Signature, Symptom, Verdict
 
@@ -129,7 +129,7 @@ def contest_of(evidence: Evidence, baseline: Sequence[Evidence], metric: Metric)
         run = evidence.curves.get(metric.name)
         whole = run and _sound(run) and Contest(run, curves, metric, _planned(evidence, curves))
         return whole or None
-    for name in (Signal.LOSS, Signal.VAL_LOSS):
+    for name in (Signal.LOSS, Signal.VAL_LOSS, OBSERVED_LOSS):
         run, grown = _growth(evidence.curves.get(name)), _curves(baseline, name)
         logs = tuple(g for c in grown if (g := _growth(c)))
         if run and logs and len(logs) == len(baseline):

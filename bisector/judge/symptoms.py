@@ -5,11 +5,11 @@ from math import isfinite
 
 from bisector.judge.noise import Noise
 from bisector.judge.signature import crash_signature
-from bisector.model.evidence import Evidence, Exit, Signal
+from bisector.model.evidence import OBSERVED_LOSS, Evidence, Exit, Signal
 from bisector.model.experiment import Metric
 from bisector.model.verdict import Outcome, Signature, Symptom, Verdict
 
-LOSSES = (Signal.LOSS, Signal.VAL_LOSS)
+LOSSES = (Signal.LOSS, Signal.VAL_LOSS, OBSERVED_LOSS)
 BY_HEART = 32
 """Samples that any network which learns at all learns by heart; more may take longer."""
 LOSS_KEPT = 0.1

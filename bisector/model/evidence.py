@@ -15,6 +15,10 @@ class Signal(StrEnum):
     GRAD_NORM = "grad_norm"
 
 
+OBSERVED_LOSS = "observed/loss"
+"""The loss of each step of a command that is observed, seen as its backward pass began."""
+
+
 class Exit(StrEnum):
     """How the process ended."""
 

@@ -194,6 +194,8 @@ class Experiment:
     find: Find = Find.ALL
     seed: int = 0
     inspect: Inspection = Inspection()
+    observe: bool = False
+    """Watch every run while it trains, and not only what was convicted."""
     variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     """By `Variant`: the overrides that make that change."""
     sweep: Sweep | None = None

@@ -45,12 +45,12 @@ PAIR = {
 _PAIRED = {variant for variant, _, _ in DATA_OR_MODEL}
 
 
-def mend_baseline(session: Session, slots: int, blind: str) -> Decision | None:
+def mend_baseline(session: Session, slots: int, blind: str, unseen: str) -> Decision | None:
     """Why the baseline breaks; then the search ends as `reproduce` says."""
     if not breaks_by_itself(session):
         return None
     if session.experiment.inspect.enabled and (
-        decision := look_after(session, slots, [BASELINE], blind)
+        decision := look_after(session, slots, [BASELINE], blind, unseen)
     ):
         return decision
     most = session.experiment.budget.experiments

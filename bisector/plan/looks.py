@@ -5,6 +5,7 @@ model, takes no step, and leaves facts for the checks. It is no evidence about b
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bisector.model.finding import Finding, Severity, Stage
 from bisector.model.session import Concluded, Diagnosed, Judged, Ruling, Session
@@ -47,20 +48,24 @@ def inspect(session: Session, slots: int, blind: str) -> Decision | None:
     return explained(session, BASELINE) or Decision(record=_stopped(session, fatal))
 
 
-def look_closer(session: Session, slots: int, blind: str) -> Decision | None:
+def look_closer(session: Session, slots: int, blind: str, unseen: str) -> Decision | None:
     """What was convicted, by its parts and by what its runs have shown beside the baseline's."""
     if session.accusation is None or not session.experiment.inspect.enabled:
         return None
-    return look_after(session, slots, convicted(session), blind)
+    return look_after(session, slots, convicted(session), blind, unseen)
 
 
 def look_after(
-    session: Session, slots: int, arms: Sequence[frozenset[str]], blind: str
+    session: Session, slots: int, arms: Sequence[frozenset[str]], blind: str, unseen: str
 ) -> Decision | None:
-    """Arms that have been trained, by their parts and by what their runs have shown."""
-    if decision := _watch(session, slots, arms, blind):
+    """Arms that have been trained, by their parts and by what their runs have shown.
+
+    `blind` and `unseen` are why parts, and why runs, cannot be seen; empty where they can.
+    """
+    if not unseen and (decision := _watch(session, slots, arms)):
         return decision
-    return _look(session, slots, [_after(session, arm, blind) for arm in arms])
+    looks = [replace(_after(session, arm, blind), unseen=unseen) for arm in arms]
+    return _look(session, slots, looks)
 
 
 def watched(additions: frozenset[str]) -> Arm:
@@ -68,11 +73,9 @@ def watched(additions: frozenset[str]) -> Arm:
     return Arm(additions, watched=True)
 
 
-def _watch(
-    session: Session, slots: int, arms: Sequence[frozenset[str]], blind: str
-) -> Decision | None:
+def _watch(session: Session, slots: int, arms: Sequence[frozenset[str]]) -> Decision | None:
     """Runs under probes that are missing: of what was convicted, and of the baseline beside it."""
-    if blind or not session.experiment.inspect.watch:
+    if session.experiment.observe or not session.experiment.inspect.watch:
         return None
     wants = [Want(watched(arm), 1, Purpose.EXPERIMENT) for arm in dict.fromkeys((*arms, BASELINE))]
     left = session.experiment.budget.trials - session.spent

@@ -17,6 +17,7 @@ from bisector.ports import Job, Limits
 from bisector.rundir import CONFIG, ENV_RUNDIR, MLRUNS
 from bisector.workload import config_file, place
 from bisector.workload.command_check import check
+from bisector.workload.onlooking import observed, unseen
 from bisector.workload.options import digits, scaled, without
 from bisector.workload.overrides import overrides_of
 from bisector.workload.processes import shared_out
@@ -66,6 +67,10 @@ class CommandWorkload:
         """A command is seen from outside only."""
         return "a command does not show its parts; a recipe does, and so does a function that calls run.watch"
 
+    def unseen(self) -> str:
+        """Why its runs cannot be observed: what starts is no Python, or does not name torch."""
+        return unseen(filled(self.command, {"python": sys.executable}, ()), Path.cwd())
+
     def prepare(self, session: Session, trial: Trial, rundir: Path) -> Job:
         """The command for one trial, its working folder and its configuration file beside it."""
         # The command is at home elsewhere.
@@ -88,6 +93,8 @@ class CommandWorkload:
         own = {name: fill(value, words) for name, value in self.env.items()}
         env = {**named, **_store(rundir), **own, **spelled.env, **around.env}
         env[ENV_RUNDIR] = str(rundir)
+        if trial.arm.watched or session.experiment.observe:
+            env = observed(env, rundir, session.experiment.inspect.memory_mb)
         job = Job(tuple(argv), rundir, env, self.limits, self._place(rundir, code))
         return shared_out(job)
 

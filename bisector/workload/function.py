@@ -49,6 +49,10 @@ class FunctionWorkload:
             return ""
         return f"{module} does not call run.watch, which shows its parts; a recipe shows them by itself"
 
+    def unseen(self) -> str:
+        """A function that shows its parts can be watched."""
+        return self.blind()
+
     def variants(self) -> Mapping[str, tuple[str, ...]]:
         """None: only the user knows how a function spells them."""
         return {}
@@ -60,7 +64,7 @@ class FunctionWorkload:
         rundir.mkdir(parents=True, exist_ok=True)
         text = yaml.safe_dump(self._config(session, trial.arm), sort_keys=False)
         (rundir / CONFIG).write_text(text, encoding="utf-8")
-        if trial.arm.watched:
+        if trial.arm.watched or session.experiment.observe:
             memory = session.experiment.inspect.memory_mb
             write_json(rundir / OBSERVE, {"memory_mb": memory})
         continuing.prepare(session, trial, rundir)

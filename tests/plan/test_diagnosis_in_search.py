@@ -63,7 +63,7 @@ def play(
     lose: tuple[int, ...] = (),
 ) -> Session:
     """Run a search to its end, or go on with one that has begun."""
-    phases = search_phases(AdaptivePlanner(), blind)
+    phases = search_phases(AdaptivePlanner(), blind, unseen=blind)
     session = begun or Session(experiment, (Opened(experiment, {}, "f", "0"),))
     while not session.conclusion:
         decision = steer(session, 2 - len(session.running), phases)

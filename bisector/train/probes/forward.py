@@ -15,6 +15,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
+from bisector.train.probes.guard import Guard, bare
 from bisector.train.probes.tensors import first_tensor
 
 RECTIFIERS = frozenset({"relu", "relu_", "relu6"})
@@ -60,11 +61,12 @@ class ForwardLook:
     1, 2, 4, 8, ..., and the last measurement counts.
     """
 
-    def __init__(self, places: Places, known: set[int], held: Held) -> None:
+    def __init__(self, places: Places, known: set[int], held: Held, guard: Guard = bare) -> None:
         self.places = places
+        self.guard = guard
         self.functions = Functions(self, known, held)
         self.given: dict[str, tuple[torch.Tensor, ...]] = {}
-        """Layer to the mean, the norm, the least and the greatest value of what it gives."""
+        """Layer to the mean and the norm of what it gives."""
         self.values: dict[str, int] = {}
         """Layer to how many values these are of; mean and norm then give the deviation."""
         self.dead: dict[str, torch.Tensor] = {}
@@ -81,10 +83,11 @@ class ForwardLook:
     def begin(self) -> None:
         """Put the hooks there."""
         self._hooks = [
-            self.places.model.register_forward_pre_hook(self._enter),
-            self.places.model.register_forward_hook(self._leave, always_call=True),
+            self.places.model.register_forward_pre_hook(self.guard(self._enter)),
             *(self._hook(name, layer) for name, layer in self.places.layers.items()),
             *(self._norm_hook(name, norm) for name, norm in self.places.norms.items()),
+            # After the model's own measurement, where it is a layer by itself.
+            self.places.model.register_forward_hook(self.guard(self._leave), always_call=True),
         ]
 
     def end(self) -> None:
@@ -95,11 +98,13 @@ class ForwardLook:
         self._leave()
 
     def _hook(self, name: str, layer: nn.Module) -> RemovableHandle:
-        return layer.register_forward_hook(lambda module, _, out: self._note(name, module, out))
+        return layer.register_forward_hook(
+            self.guard(lambda module, _, out: self._note(name, module, out))
+        )
 
     def _norm_hook(self, name: str, norm: nn.Module) -> RemovableHandle:
         return norm.register_forward_pre_hook(
-            lambda module, args: self._compare(name, module, args)
+            self.guard(lambda module, args: self._compare(name, module, args))
         )
 
     def _enter(self, *_: object) -> None:
@@ -126,7 +131,7 @@ class ForwardLook:
             self.values[name] = x.numel()
             # Twenty times as fast on a CPU as torch.var_mean.
             norm = torch.linalg.vector_norm(x, dtype=torch.float32)
-            self.given[name] = (x.mean(dtype=torch.float32), norm, *torch.aminmax(x))
+            self.given[name] = (x.mean(dtype=torch.float32), norm)
             if isinstance(module, RECURRENT):
                 self.saturated[name] = beyond(x, -0.99, 0.99)
 
@@ -167,6 +172,7 @@ class Functions(TorchFunctionMode):
         self.foreign: dict[str, bool] = {}
         """Where in the user's code a foreign parameter is used, and whether it is made there."""
         self.strangers: list[nn.Parameter] = []
+        self._heard = look.guard(self._hear)
 
     def __torch_function__(
         self,
@@ -177,13 +183,15 @@ class Functions(TorchFunctionMode):
     ) -> Any:
         """The function's own result; what is of interest is noted on the side."""
         out = func(*args, **(kwargs or {}))
-        name = getattr(func, "__name__", "")
+        self._heard(getattr(func, "__name__", ""), args, out)
+        return out
+
+    def _hear(self, name: str, args: tuple[Any, ...], out: object) -> None:
         if name in SQUASHERS or name in RECTIFIERS:
             self.look.activated(name, out)
         for given in args:
             if isinstance(given, nn.Parameter) and id(given) not in self.known:
                 self._stranger(given)
-        return out
 
     def _stranger(self, parameter: nn.Parameter) -> None:
         if parameter.requires_grad:

@@ -5,13 +5,15 @@ from torch import nn
 from torch.autograd.graph import Node
 from torch.utils.hooks import RemovableHandle
 
+from bisector.train.probes.guard import Guard, bare
 from bisector.train.probes.terms import MOST, names_of, shares, terms_of
 
 
 class LossLook:
     """The loss of one step; `seen` once its backward pass has begun."""
 
-    def __init__(self, loss: nn.Module | None, *, weigh: bool) -> None:
+    def __init__(self, loss: nn.Module | None, guard: Guard = bare, *, weigh: bool) -> None:
+        self.guard = guard
         self.weigh = weigh
         """Whether to weigh the terms, which costs a backward pass for each."""
         self.modules = {n: m for n, m in loss.named_modules() if n} if loss is not None else {}
@@ -37,7 +39,7 @@ class LossLook:
             if isinstance(out, torch.Tensor) and out.grad_fn is not None:
                 self._made_by[out.grad_fn] = name
 
-        return module.register_forward_hook(note)
+        return module.register_forward_hook(self.guard(note))
 
     def see(self, root: torch.Tensor, model: nn.Module) -> None:
         """The backward pass from `root` through `model` is about to begin."""

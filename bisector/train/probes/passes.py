@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
+from bisector.train.probes.guard import Guard, bare
+
 STALLED = 16
 """Backward passes without a step from which on this is told; few accumulate over more."""
 
@@ -13,7 +15,7 @@ STALLED = 16
 class Passes:
     """One hook on the model itself, which stays; it counts on the host and looks at no tensor."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, guard: Guard = bare, *, hooked: bool = True) -> None:
         self.sensitive = [n for n, m in model.named_modules() if sensitive(m)]
         """The modules that do something else in training than in evaluation."""
         self.forwards = {"train": 0, "train_no_grad": 0, "eval": 0, "eval_no_grad": 0}
@@ -21,11 +23,13 @@ class Passes:
         self.steps = 0
         self.since_step = 0
         self._model = model
+        self._heard = guard(self._forward) if hooked else None
         self._hook: RemovableHandle | None = None
 
     def begin(self) -> None:
-        """Count from now on."""
-        self._hook = self._model.register_forward_pre_hook(self._forward)
+        """Count from now on; without a hook only what is told."""
+        if self._heard is not None:
+            self._hook = self._model.register_forward_pre_hook(self._heard)
 
     def pause(self) -> None:
         """Count no more."""

@@ -150,6 +150,8 @@ def copied(state: Any) -> Any:
             return state.detach().clone()
         case torch.Generator():
             return state.clone_state()
+        case tuple() if all(isinstance(value, int | float) for value in state):
+            return state  # Python's own generator has 625 of them.
         case dict():
             return {key: copied(value) for key, value in state.items()}
         case list() | tuple():

@@ -20,11 +20,6 @@ def bounds(tensors: Tensors) -> list[torch.Tensor]:
     return [bound for t in tensors for bound in torch.aminmax(t)]
 
 
-def means(tensors: Tensors) -> list[torch.Tensor]:
-    """The mean of each tensor."""
-    return [t.mean(dtype=torch.float32) for t in tensors]
-
-
 def copies(tensors: Tensors) -> list[torch.Tensor]:
     """A copy of each tensor."""
     return [t.detach().clone() for t in tensors]

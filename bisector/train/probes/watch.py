@@ -17,8 +17,10 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from bisector.train.probes import backward, tensors
 from bisector.train.probes.forward import ForwardLook, Held, Places
+from bisector.train.probes.guard import Guard, bare
 from bisector.train.probes.loss_look import LossLook
 from bisector.train.probes.passes import STALLED, Passes
+from bisector.train.probes.rates import Rates, of_groups
 from bisector.train.probes.recorder import Recorder
 from bisector.train.probes.settings import next_look
 
@@ -30,15 +32,27 @@ class Watch:
     """One model under observation, from its first step on; `step` updates have been made."""
 
     def __init__(
-        self, recorder: Recorder, model: nn.Module, optimizer: Optimizer | None, loss: object
+        self,
+        recorder: Recorder,
+        model: nn.Module,
+        optimizer: Optimizer | None,
+        loss: object,
+        guard: Guard = bare,
+        *,
+        compiled: bool = False,
     ) -> None:
         self.recorder = recorder
         self.model = model
+        self.guard = guard
+        wrapped = isinstance(model, torch._dynamo.OptimizedModule)
+        self.inside = not (compiled or wrapped)
+        """Whether hooks may be put into the model: not into what is compiled with them."""
         self.optimizer = optimizer
         self.loss = loss if isinstance(loss, nn.Module) else None
         self.step = 0
         self.due = self.weighed_next = 1
-        self.passes = Passes(model)
+        self.passes = Passes(model, guard, hooked=self.inside or wrapped)
+        self.rates = Rates()
         self.parameters = tensors.measurable(list(model.named_parameters()))
         self.losses: list[torch.Tensor] = []
         """The roots of the backward passes since the last look, and of the step under way."""
@@ -49,8 +63,17 @@ class Watch:
         self.loss_look: LossLook | None = None
         self.before: list[torch.Tensor] = []
         self.stale: torch.Tensor | None = None
-        self.began = time.monotonic()
+        self.began = self.told = time.monotonic()
+        self.heard = guard(self.hear)
         self._hooks: list[Any] = []
+
+    def catch_up(self, steps: int, backwards: int, losses: Sequence[torch.Tensor]) -> None:
+        """Take what was made before the beginning for seen."""
+        self.step = steps
+        self.due = steps + 1
+        self.passes.steps, self.passes.backwards = steps, backwards
+        self.passes.since_step = 0 if steps else backwards
+        self.losses = list(losses)
 
     def begin(self) -> None:
         """Start to watch."""
@@ -66,19 +89,19 @@ class Watch:
 
     def go_on(self) -> None:
         """Hear of steps and passes, from now on or again."""
-        backward.listen(self.hear)
+        backward.listen(self.heard)
         self.passes.begin()
         optimizer = self.optimizer
         after = (
             optimizer.register_step_post_hook if optimizer else register_optimizer_step_post_hook
         )
-        self._hooks = [after(self._after_step)]
+        self._hooks = [after(self.guard(self._after_step))]
         if self.due == self.step + 1:
             self._look()
 
     def pause(self) -> None:
         """Hear of nothing, so that steps can be done again."""
-        backward.unlisten(self.hear)
+        backward.unlisten(self.heard)
         for hook in self._hooks:
             hook.remove()
         self._hooks = []
@@ -96,10 +119,10 @@ class Watch:
 
     def _look(self) -> None:
         """Open the hooks for the step to come."""
-        if not isinstance(self.model, torch._dynamo.OptimizedModule):
-            self.forward = ForwardLook(self.places, self.own, self.held)
+        if self.inside:
+            self.forward = ForwardLook(self.places, self.own, self.held, self.guard)
             self.forward.begin()
-        self.loss_look = LossLook(self.loss, weigh=self.due >= self.weighed_next)
+        self.loss_look = LossLook(self.loss, self.guard, weigh=self.due >= self.weighed_next)
         self.loss_look.begin()
         self.stale = None
 
@@ -144,6 +167,7 @@ class Watch:
             return
         self.step += 1
         self.passes.step()
+        self.rates.step(optimizer)
         if self.step == self.due:
             self._write()
             self.due = next_look(self.step)
@@ -168,8 +192,8 @@ class Watch:
         columns["losses"] = self.losses
         self.losses = []
         self.recorder.send(
-            "look", columns, step=self.step, lr=self._rate(), seconds=self._seconds(),
-            **words, **self.passes.counts(), **self._handed(),
+            "look", columns, step=self.step, seconds=self._seconds(),
+            turns=self.rates.turns, **words, **self.passes.counts(), **self._handed(),
         )  # fmt: skip
 
     def _of_parameters(self) -> tuple[dict[str, Any], dict[str, list[torch.Tensor]]]:
@@ -181,10 +205,7 @@ class Watch:
         columns = {
             "weight_norm": tensors.norms(after),
             "weight_bounds": tensors.bounds(after),
-            "weight_mean": tensors.means(after),
             "gradient_norm": tensors.norms(gradients),
-            "gradient_bounds": tensors.bounds(gradients),
-            "gradient_mean": tensors.means(gradients),
         }
         if len(self.before) == len(after):
             columns["update_norm"] = tensors.norms(tensors.differences(after, self.before))
@@ -201,14 +222,11 @@ class Watch:
             "not_handed": [n for n, p in self.parameters.items() if id(p) not in handed],
             "handed": len(handed),
             "foreign": len(handed - self.own),
+            **of_groups(self.optimizer),
         }
 
     def _of_loss(self) -> list[nn.Parameter]:
         return list(self.loss.parameters()) if self.loss is not None else []
-
-    def _rate(self) -> float:
-        assert self.optimizer is not None
-        return float(self.optimizer.param_groups[0]["lr"])
 
     def _seconds(self) -> float:
         return round(time.monotonic() - self.began, 4)
@@ -227,7 +245,7 @@ def of_forward(look: ForwardLook) -> tuple[dict[str, Any], dict[str, list[torch.
         words["foreign_parameters"] = look.functions.foreign
     columns: dict[str, list[torch.Tensor]] = {
         name: [values[i] for values in look.given.values()]
-        for i, name in enumerate(("mean", "norm", "min", "max"))
+        for i, name in enumerate(("mean", "norm"))
     }
     columns |= {"dead": list(look.dead.values()), "saturated": list(look.saturated.values())}
     for i, name in enumerate(("shift", "scale")):

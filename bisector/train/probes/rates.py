@@ -1,0 +1,32 @@
+"""Follows an optimizer's learning rate from step to step, on the host, in a few comparisons."""
+
+from typing import Any
+
+from torch.optim import Optimizer
+
+
+class Rates:
+    """What the looks, which are far apart, would not show of it: how often it turns round."""
+
+    def __init__(self) -> None:
+        self.turns = 0
+        """Times that it fell after it had risen, or rose after it had fallen."""
+        self._last = 0.0
+        self._rising: bool | None = None
+
+    def step(self, optimizer: Optimizer) -> None:
+        """A step was made at the rate that the optimizer has."""
+        rate = optimizer.param_groups[0].get("lr")
+        # One that is a tensor may be on a device, which is not to be waited for.
+        if not isinstance(rate, float) or rate == self._last:
+            return
+        rising = rate > self._last
+        self.turns += self._rising is not None and rising != self._rising
+        self._last, self._rising = rate, rising
+
+
+def of_groups(optimizer: Optimizer) -> dict[str, Any]:
+    """The rate that counts, and the weight decays."""
+    groups = optimizer.param_groups
+    decays = sorted({float(group.get("weight_decay", 0.0)) for group in groups})
+    return {"lr": float(groups[0].get("lr", 0.0)), "decays": decays}
