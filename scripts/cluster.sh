@@ -64,9 +64,10 @@ CONF
   export SLURM_CONF=$home/slurm.conf
   slurmctld -f "$SLURM_CONF"
   slurmd -f "$SLURM_CONF"
-  for _ in $(seq 100); do
-    if sinfo -h -o %T 2>/dev/null | grep -q -e idle -e mix; then return; fi
-    sleep 0.1
+  for _ in $(seq 30); do
+    if timeout 5 sinfo -h -o %T 2>/dev/null | grep -q -e idle -e mix; then return; fi
+    kill -0 "$(pid_in "$home/slurmctld.pid")" 2>/dev/null || break
+    sleep 0.5
   done
   slurm_stop "$home"
   refuse "Slurm's daemons were started and do not answer; see $home/log"
@@ -137,12 +138,13 @@ PY
   .venv-cluster/bin/python -m pip install --quiet --constraint constraints.txt ray submitit
 }
 
-# In a network of its own where that may be made: Ray listens on all of a machine's addresses.
+# In a network of its own where that may be made: Ray listens on all of a machine's addresses. It gets
+# an address that is nobody's, since where there is the loopback alone no name is resolved.
 tests_run() {
   venv_make
   local alone=()
   if unshare --net true 2>/dev/null; then
-    alone=(unshare --net sh -c 'ip link set lo up && exec "$@"' sh)
+    alone=(unshare --net sh -c 'ip link set lo up && ip address add 192.0.2.1/32 dev lo && exec "$@"' sh)
   fi
   exec "${alone[@]}" "$python" -m pytest -m cluster -rs "$@"
 }
