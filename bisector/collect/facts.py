@@ -15,6 +15,7 @@ as words, which `Case.number` reads.
 import json
 from pathlib import Path
 
+from bisector.collect.histograms import spread
 from bisector.collect.observations import observed
 from bisector.collect.onlooker import onlooked
 from bisector.model.finding import Looked
@@ -23,7 +24,12 @@ from bisector.rundir import INSPECTED
 
 def looked(rundir: Path) -> Looked:
     """All facts in a run directory; nothing where none were left or they are cut short."""
-    return _read(rundir / INSPECTED).beside(onlooked(rundir)).beside(observed(rundir))
+    return (
+        _read(rundir / INSPECTED)
+        .beside(onlooked(rundir))
+        .beside(observed(rundir))
+        .beside(spread(rundir))
+    )
 
 
 def _read(path: Path) -> Looked:

@@ -46,6 +46,13 @@ class Recorder:
         self._under_way.append(Row({"kind": kind, **words}, layout, numbers, arrival))
         self.write()
 
+    def send_table(self, kind: str, table: torch.Tensor, **words: Any) -> None:
+        """A line with a whole tensor of numbers, row by row, as `table`."""
+        numbers, arrival = _on_the_way(table.detach().reshape(-1).to(torch.float32))
+        layout = (("table", table.numel()),)
+        self._under_way.append(Row({"kind": kind, **words}, layout, numbers, arrival))
+        self.write()
+
     def write(self, *, wait: bool = False) -> None:
         """Write the lines that have arrived; `wait`: all of them."""
         while self._under_way:

@@ -18,6 +18,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from bisector.train.probes import backward, tensors
 from bisector.train.probes.forward import ForwardLook, Held, Places
 from bisector.train.probes.guard import Guard, bare
+from bisector.train.probes.histograms import Histograms
 from bisector.train.probes.loss_look import LossLook
 from bisector.train.probes.passes import STALLED, Passes
 from bisector.train.probes.rates import Rates, of_groups
@@ -62,6 +63,7 @@ class Watch:
         self.forward: ForwardLook | None = None
         self.loss_look: LossLook | None = None
         self.before: list[torch.Tensor] = []
+        self.histograms = Histograms(recorder, self.parameters)
         self.stale: torch.Tensor | None = None
         self.began = self.told = time.monotonic()
         self.heard = guard(self.hear)
@@ -121,6 +123,8 @@ class Watch:
         """Open the hooks for the step to come."""
         if self.inside:
             self.forward = ForwardLook(self.places, self.own, self.held, self.guard)
+            if self.histograms.due(self.step + 1):
+                self.forward.sampled = self.histograms.layers
             self.forward.begin()
         self.loss_look = LossLook(self.loss, self.guard, weigh=self.due >= self.weighed_next)
         self.loss_look.begin()
@@ -178,6 +182,7 @@ class Watch:
     def _write(self) -> None:
         forward, loss_look = self.forward, self.loss_look
         self._unlook()
+        before = self.before
         words, columns = self._of_parameters()
         if forward is not None:
             more, given = of_forward(forward)
@@ -195,6 +200,8 @@ class Watch:
             "look", columns, step=self.step, seconds=self._seconds(),
             turns=self.rates.turns, **words, **self.passes.counts(), **self._handed(),
         )  # fmt: skip
+        if self.histograms.due(self.step):
+            self.histograms.take(self.step, before, forward.samples if forward else {})
 
     def _of_parameters(self) -> tuple[dict[str, Any], dict[str, list[torch.Tensor]]]:
         """Weights, their updates and gradients; a parameter without gradient is left out of these."""
