@@ -37,6 +37,8 @@ def cost(session: Session) -> Cost:
     """What `session` has cost so far."""
     judged = session.judged
     early = [e for e in judged if e.verdict.early]
+    usual = max((e.verdict.steps for e in judged if not e.verdict.early), default=0)
+    saved = {e.trial.number: _saved(e, usual) for e in early}
     times = [e.at for e in session.events if e.at]
     wall = times[-1] - times[0] if times else 0.0
     return Cost(
@@ -48,16 +50,17 @@ def cost(session: Session) -> Cost:
         steps=sum(e.verdict.steps for e in judged),
         early=len(early),
         passed=sum(e.verdict.outcome is Outcome.HEALTHY for e in early),
-        steps_saved=sum(_saved(e) for e in early),
+        steps_saved=sum(saved.values()),
         seconds_saved=sum(
-            e.seconds * _saved(e) / e.verdict.steps for e in early if e.verdict.steps
+            e.seconds * saved[e.trial.number] / e.verdict.steps for e in early if e.verdict.steps
         ),
         retries=sum(e.verdict.retry for e in judged),
     )
 
 
-def _saved(event: Judged) -> int:
-    return max(event.verdict.planned - event.verdict.steps, 0)
+def _saved(event: Judged, usual: int) -> int:
+    """Steps not done; a training that does not say its length has that of the `usual` whole run."""
+    return max((event.verdict.planned or usual) - event.verdict.steps, 0)
 
 
 def _busy(session: Session) -> float:

@@ -3,6 +3,8 @@
 import json
 from dataclasses import fields, replace
 
+from dataclasses import replace
+
 import pytest
 import report_sessions as rs
 
@@ -149,6 +151,13 @@ def test_the_cost_counts_time_steps_saved_and_runs_done_again() -> None:
     assert cost.training_seconds == cost.wall_seconds == 68.0
     assert cost.steps_saved == cost.early * 330
     assert cost.seconds_saved == pytest.approx(cost.early * 11.0)
+
+
+def test_a_training_that_does_not_say_its_length_has_that_of_a_whole_run() -> None:
+    script = rs.Script()
+    script.run(Arm(), Purpose.BASELINE, replace(rs.trained(), planned=0))
+    script.run(Arm(FOCAL), Purpose.ISOLATE, replace(rs.broke(), planned=0))
+    assert told(script).cost.steps_saved == 330
 
 
 def test_the_time_in_which_a_search_lay_still_is_told_apart() -> None:
