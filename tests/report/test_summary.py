@@ -3,8 +3,6 @@
 import json
 from dataclasses import fields, replace
 
-from dataclasses import replace
-
 import pytest
 import report_sessions as rs
 
