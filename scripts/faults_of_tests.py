@@ -7,5 +7,24 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "checks")
 
 from check_gallery import KINDS, made
 from every_fault import EveryFault, every_fault
+from every_slip import Planted, planted
+from run_faults import FAULTS as RUN_FAULTS
+from run_gallery import Fault, recipe
+from stranger_seen import seen, told, warned
+from strangers import KINDS as STRANGERS
 
-__all__ = ["KINDS", "EveryFault", "every_fault", "made"]
+__all__ = [
+    "KINDS",
+    "RUN_FAULTS",
+    "STRANGERS",
+    "EveryFault",
+    "Fault",
+    "Planted",
+    "every_fault",
+    "made",
+    "planted",
+    "recipe",
+    "seen",
+    "told",
+    "warned",
+]

@@ -95,8 +95,9 @@ CATALOGUE: tuple[Check, ...] = (
     network.parameters_not_handed_over,
     optimiser.rate_of_no_use,
     network.wrong_gradients,
-    network.still_parameters,
+    # What does not come through forward gives no gradient on the way back.
     initialisation.signal_lost,
+    network.still_parameters,
     losses.first_loss_above_chance,
     # What a run shows.
     *RUN,

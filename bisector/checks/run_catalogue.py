@@ -17,6 +17,7 @@ RUN: tuple[Check, ...] = (
     run_steps.unchanged_parameters,
     run_rate.schedule_too_fast,
     run_rate.drowned_term,
+    run_rate.weights_decayed,
     run_outcome.operation_gives_nan,
     run_signal.exploding_gradients,
     run_rate.steps_too_long,
@@ -30,5 +31,6 @@ RUN: tuple[Check, ...] = (
     run_modes.batch_norm_far_off,
     run_modes.evaluated_in_training_mode,
     run_outcome.metric_stays,
+    run_outcome.few_large_steps,
     run_outcome.still_falling,
 )

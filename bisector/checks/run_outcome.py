@@ -1,4 +1,4 @@
-"""R21, R31, R37: what the curves of a run say by themselves."""
+"""R11, R21, R31, R37: what the curves of a run say by themselves."""
 
 import math
 from collections.abc import Mapping
@@ -134,6 +134,44 @@ def metric_stays(case: Case) -> Clue | None:
         f"frequent class alone gives {majority:.3g}."
     )
     return Clue(words, {"majority": majority}, Crossed("fall", fall))
+
+
+@check(
+    "R11",
+    "a handful of steps, from very large batches",
+    needs=("rate", "passes", "course"),
+    remedy=Remedy("Batches of a quarter the size, or smaller: as many samples make more steps."),
+    limits={
+        "per_epoch": Limit(4, "our choice: a batch holds a quarter of all samples, or more"),
+        "steps": Limit(100, "our choice: too few for nearly any network"),
+        "left": Limit(0.2, "our choice: the share of the first loss that is left at the end"),
+    },
+)
+def few_large_steps(case: Case) -> Clue | None:
+    """The whole training is a handful of steps, since a batch holds a good part of all samples.
+
+    Why it breaks training: a network learns by steps, and an epoch of one step is one step.
+
+    How it is seen: the batches of an epoch and the steps of the run are counted, and the loss is far
+    from learnt.
+
+    How to mend it: smaller batches, with a lower learning rate; or many more epochs.
+
+    Before:
+        DataLoader(data, batch_size=len(data))
+    After:
+        DataLoader(data, batch_size=64)
+
+    Source: reason 11, "reduce batch size"; Keskar et al. (2017), arXiv:1609.04836.
+    """
+    per_epoch, steps = case.number("rate", "per_epoch"), case.number("passes", "steps")
+    loss = finite(case.each("course", "loss"))
+    if not 0 < per_epoch <= case.limits["per_epoch"] or steps > case.limits["steps"] or not loss:
+        return None
+    if not loss[0] > 0 or loss[-1] < case.limits["left"] * loss[0]:
+        return None
+    words = f"An epoch has {per_epoch:.0f} batches, and the whole run {steps:.0f} steps."
+    return Clue(words, {"loss": loss[:60]}, Crossed("per_epoch", per_epoch))
 
 
 @check(

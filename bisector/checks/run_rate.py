@@ -1,11 +1,10 @@
-"""R20, R36: how far does a step go, where to, and does the learning rate last as long as the run?"""
+"""R20, R30, R36: how far does a step go, where to, and does the learning rate last as long as the run?"""
 
 import math
-from itertools import pairwise
 
 from bisector.checks.check import check
-from bisector.checks.run_series import column, middle, numbers
-from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy
+from bisector.checks.run_series import column, finite, late, middle, numbers
+from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy, Safety
 
 
 @check(
@@ -19,6 +18,7 @@ from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy
         ),
         "spent": Limit(0.01, "our choice: of the largest rate; nothing is learnt below"),
         "turns": Limit(10, "our choice: restarts and cycles are few"),
+        "cycle": Limit(50, "our choice, in steps, where nobody said how many make an epoch"),
     },
 )
 def schedule_too_fast(case: Case) -> Clue | None:
@@ -26,8 +26,9 @@ def schedule_too_fast(case: Case) -> Clue | None:
 
     Why it breaks training: most of the steps are made with a rate that moves nothing.
 
-    How it is seen: the optimizer's learning rate at each look: the share of the planned steps for
-    which it is below 1 % of its largest value, and how often it turns round.
+    How it is seen: the share of the planned steps for which the optimizer's learning rate is below
+    1 % of its largest value; how often it turns round, from step to step. Cycles and restarts
+    that are meant last an epoch or longer.
 
     How to mend it: `scheduler.step()` belongs at the end of an epoch where its arguments count
     epochs, and at the end of a step where they count steps.
@@ -54,16 +55,12 @@ def schedule_too_fast(case: Case) -> Clue | None:
             f"From step {spent_at:.0f} of {end:.0f} on the learning rate is below 1 % of {top:.3g}."
         )
         return Clue(words, evidence, Crossed("share", share))
-    turns = _turns(rates)
-    if turns > case.limits["turns"]:
-        words = f"In {len(rates)} looks the learning rate turns round {turns} times."
+    turns = case.number("rate", "turns")
+    shortest = case.number("rate", "per_epoch") or case.limits["cycle"]
+    if turns > case.limits["turns"] and steps[-1] < turns * shortest:
+        words = f"In {steps[-1]:.0f} steps the learning rate turns round {turns:.0f} times."
         return Clue(words, evidence, Crossed("turns", turns))
     return None
-
-
-def _turns(rates: list[float]) -> int:
-    moves = [b - a for a, b in pairwise(rates) if b != a]
-    return sum((a > 0) != (b > 0) for a, b in pairwise(moves))
 
 
 @check(
@@ -74,16 +71,20 @@ def _turns(rates: list[float]) -> int:
     limits={
         "ratio": Limit(
             0.1, "1e-3 is usual; 100 times that is too much (DeepDiagnosis, TheDeepChecker)"
-        )
+        ),
+        "rise": Limit(1.5, "our choice: of the first loss; healthy ones hardly rise above it"),
+        "left": Limit(0.9, "our choice: of the first loss, at the end; nothing was learnt"),
     },
 )
 def steps_too_long(case: Case) -> Clue | None:
-    """A step moves the weights by a large part of their own size.
+    """Steps move the weights by a large part of their own size, and that does harm.
 
     Why it breaks training: what was learnt is overwritten, and the loss jumps about or explodes.
 
     How it is seen: the norm of each weight matrix's update over its own norm, in the median over
-    the matrices, at the look at which it is second to largest.
+    the matrices, at the look at which it is second to largest. The first steps of RMSprop are long
+    by nature: so there must be harm too. The steps are as long to the end, or the loss
+    rises above its first value, or it does not fall.
 
     How to mend it: a tenth of the learning rate; a warm-up for Adam; clipping.
 
@@ -94,14 +95,26 @@ def steps_too_long(case: Case) -> Clue | None:
 
     Source: reason 36; Karpathy, CS231n notes, "the ratio should be somewhere around 1e-3".
     """
-    ratios = list(_ratios(case).values())
-    by_look = [middle(row) for row in zip(*ratios, strict=False)]
+    by_look = _typical(case)
     # One look may fall on a weight that starts at zero, and so moves by all of its size.
     ratio = max([r for r in by_look if r < max(by_look)], default=math.nan)
-    if not ratio > case.limits["ratio"]:
+    if not ratio > case.limits["ratio"] or not (_to_the_end(case, by_look) or _harmed(case)):
         return None
     words = f"A step moves a weight matrix by {ratio:.0%} of its size; about 0.1 % is usual."
     return Clue(words, {"ratio": by_look[:60]}, Crossed("ratio", ratio))
+
+
+def _to_the_end(case: Case, by_look: list[float]) -> bool:
+    return middle(late(finite(by_look))) > case.limits["ratio"]
+
+
+def _harmed(case: Case) -> bool:
+    """Whether the loss rose far above its first value, or ends near it, or nobody logged it."""
+    loss = numbers(case.facts.get("course", {}).get("loss", []))
+    if not loss or not loss[0] > 0:
+        return True
+    risen = not max(loss) <= case.limits["rise"] * loss[0] or not all(map(math.isfinite, loss))
+    return risen or middle(late(loss)) > case.limits["left"] * loss[0]
 
 
 @check(
@@ -110,16 +123,18 @@ def steps_too_long(case: Case) -> Clue | None:
     needs=("run_weights",),
     remedy=Remedy("Raise the learning rate by 10."),
     limits={
-        "ratio": Limit(1e-5, "1e-3 is usual; a hundredth of that is too little (DeepDiagnosis)")
+        "path": Limit(
+            0.01, "our choice: healthy trainings of 20 to 200 steps move their weights by 0.3 to 4"
+        )
     },
 )
 def steps_too_short(case: Case) -> Clue | None:
-    """A step moves the weights by next to nothing, at any time of the run.
+    """All steps of the run together move the weights by next to nothing.
 
     Why it breaks training: it would work, in a hundred times the time.
 
-    How it is seen: the norm of each weight matrix's update over its own norm, at its largest over
-    the looks, in the median over the matrices.
+    How it is seen: the norm of each weight matrix's update over its own norm, in the median over the
+    matrices, summed over the steps of the run: so far the weights could have gone at most.
 
     How to mend it: ten times the learning rate, until the loss no longer falls smoothly.
 
@@ -128,22 +143,68 @@ def steps_too_short(case: Case) -> Clue | None:
     After:
         SGD(model.parameters(), lr=1e-2)
 
-    Source: reason 36; Karpathy, CS231n notes.
+    Source: reason 36; Karpathy, CS231n notes: 1e-3 a step is usual.
     """
-    largest = {n: max(seen) for n, seen in _ratios(case).items() if any(seen)}
-    ratio = middle(list(largest.values()))
-    if not largest or not ratio < case.limits["ratio"]:
+    by_look, steps = _typical(case), numbers(case.each("run_weights", "steps"))
+    if not finite(by_look):
         return None
-    words = f"A step moves a weight matrix by at most {ratio:.2g} of its size; about 1e-3 is usual."
-    return Clue(words, {"ratio": largest}, Crossed("ratio", ratio))
+    ends = [*steps[1:], max(steps[-1], case.number("passes", "steps")) + 1]
+    path = sum(
+        ratio * (end - step)
+        for ratio, step, end in zip(by_look, steps, ends, strict=True)
+        if math.isfinite(ratio)
+    )
+    if not 0 < path < case.limits["path"]:
+        return None
+    words = f"All steps together move a weight matrix by at most {path:.2g} of its size."
+    return Clue(words, {"ratio": by_look[:60], "steps": steps[:60]}, Crossed("path", path))
 
 
-def _ratios(case: Case) -> dict[str, list[float]]:
-    """Weight matrix to its updates over its size."""
+@check(
+    "R30c",
+    "weight decay that leaves no weights",
+    needs=("run_weights", "held"),
+    remedy=Remedy(
+        "A tenth of the weight decay, or none.",
+        safety=Safety.SAFE,
+        variants=("less-regularisation", "no-regularisation"),
+    ),
+    limits={"left": Limit(0.1, "our choice: healthy weights keep half of their size or more")},
+)
+def weights_decayed(case: Case) -> Clue | None:
+    """Weight decay shrinks the weights to a fraction of their initial size.
+
+    Why it breaks training: what the loss builds up in a step, the decay takes away; in the end the
+    outputs do not depend on the inputs.
+
+    How it is seen: the optimizer has a weight decay; the norm of each weight matrix at the last look
+    over that at the first one, in the median over the matrices.
+
+    How to mend it: a tenth of the decay. Adam's own `weight_decay` is not that of AdamW, and in
+    SGD it acts through the learning rate: a value does not carry over from one to the other.
+
+    Before:
+        AdamW(model.parameters(), lr=1e-2, weight_decay=10.0)
+    After:
+        AdamW(model.parameters(), lr=1e-2, weight_decay=0.01)
+
+    Source: reason 30, "reduce regularisation"; Loshchilov and Hutter (2019), arXiv:1711.05101.
+    """
+    decay = max(numbers(case.facts["held"].get("decays", [])), default=0.0)
+    shapes, norms = case.each("run_weights", "shapes"), case.each("run_weights", "norm")
+    columns = [column(norms, i) for i, shape in enumerate(shapes) if len(shape) > 1]
+    left = middle([seen[-1] / seen[0] for seen in columns if seen and seen[0]])
+    if not decay or not left < case.limits["left"]:
+        return None
+    words = f"Under a weight decay of {decay:g}, {left:.2g} of a weight matrix's size is left."
+    return Clue(words, {"decay": decay}, Crossed("left", left))
+
+
+def _typical(case: Case) -> list[float]:
+    """By look, the length of a step over the size of what it moves, in the median over matrices."""
     series, shapes = case.each("run_weights", "ratio"), case.each("run_weights", "shapes")
-    names = case.each("run_weights", "parameters")
-    columns = {n: column(series, i) for i, n in enumerate(names) if len(shapes[i]) > 1}
-    return {n: seen for n, seen in columns.items() if seen}
+    matrices = [i for i, shape in enumerate(shapes) if len(shape) > 1]
+    return [middle([row[i] for i in matrices if i < len(row)]) for row in series]
 
 
 @check(

@@ -1,5 +1,6 @@
 """R33, R35: do signals and gradients get through the layers, as long as it trains?"""
 
+import math
 from collections.abc import Callable, Mapping
 
 from bisector.checks.check import check
@@ -21,7 +22,12 @@ def by_layer(case: Case, name: str, of: Callable[[list[float]], float]) -> Mappi
     "exploding gradients",
     needs=("run_gradients", "run_activations"),
     remedy=Remedy("Clip the gradient's norm, lower the learning rate, normalise the layers."),
-    limits={"ratio": Limit(70.0, "first layer over last layer, AutoTrainer")},
+    limits={
+        "ratio": Limit(70.0, "first layer over last layer, AutoTrainer"),
+        "slope": Limit(
+            100.0, "our choice: the gradient of a healthy first loss is 0.1 to 10 of it"
+        ),
+    },
 )
 def exploding_gradients(case: Case) -> Clue | None:
     """Values grow from layer to layer on the way forward, or gradients on the way back.
@@ -29,8 +35,9 @@ def exploding_gradients(case: Case) -> Clue | None:
     Why it breaks training: one step then undoes all that was learnt, or overflows.
 
     How it is seen: the root mean square of the gradient in the first layer's weights over the last
-    one's, in the median over the looks; or how much wider values spread after a layer than after the
-    first one, at the first step.
+    one's, in the median over the looks; or, at the first step, how much wider values spread after a
+    layer than after the first one, and the norm of the whole gradient over the loss, which does not
+    depend on the loss's scale. The last one sees a recurrent layer explode in time.
 
     How to mend it: clip the norm; smaller initial weights (orthogonal for a recurrent layer);
     normalisation; a shorter way back in time.
@@ -52,7 +59,19 @@ def exploding_gradients(case: Case) -> Clue | None:
     if grown > case.limits["ratio"]:
         words = f"From the first layer on values spread {grown:.3g} times as wide, before any step."
         return Clue(words, {"layers": layers, "std": spread}, Crossed("ratio", grown))
+    slope = _first_slope(case)
+    if slope > case.limits["slope"]:
+        words = f"Before any step the norm of the gradient is {slope:.3g} times the loss."
+        return Clue(words, _depth(case), Crossed("slope", slope))
     return None
+
+
+def _first_slope(case: Case) -> float:
+    """The norm of the first step's gradient over its loss; NaN where no loss was logged."""
+    loss = numbers(case.facts.get("course", {}).get("loss", []))
+    norm, step = case.each("run_gradients", "norm")[0], case.each("run_gradients", "steps")[0]
+    known = bool(loss) and loss[0] > 0 and step == 1
+    return float(str(norm)) / loss[0] if known else math.nan
 
 
 @check(

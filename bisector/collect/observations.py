@@ -36,7 +36,7 @@ def observed(rundir: Path) -> Looked:
         else:
             facts[name] = found
     if "rate" in facts:
-        facts["rate"]["planned"] = _planned(rundir)
+        facts["rate"] |= _length(rundir)
     return Looked(facts, absent)
 
 
@@ -94,6 +94,7 @@ def held(start: Row, looks: Sequence[Row]) -> Facts | None:
         "not_handed": last["not_handed"],
         "moved": moved if told else names,
         "rates": sorted({row["lr"] for row in looks}),
+        "decays": last.get("decays", []),
         "with_pull": _pulled(names, looks, 0.0),
         "with_strong_pull": _pulled(names, looks, STRONG),
         "looks": len(looks),
@@ -193,8 +194,9 @@ def terms(start: Row, looks: Sequence[Row]) -> Facts | None:
 
 
 def rate(start: Row, looks: Sequence[Row]) -> Facts:
-    """The learning rate by step."""
-    return {"steps": [r["step"] for r in looks], "lr": [r["lr"] for r in looks]}
+    """The learning rate by step, and how often it turned round from one step to the next."""
+    turns = looks[-1].get("turns", 0)
+    return {"steps": [r["step"] for r in looks], "lr": [r["lr"] for r in looks], "turns": turns}
 
 
 def made(start: Row, looks: Sequence[Row]) -> Facts:
@@ -236,10 +238,14 @@ def _rows(path: Path) -> list[Row]:
     return [json.loads(line) for line in whole.splitlines()]
 
 
-def _planned(rundir: Path) -> int:
+def _length(rundir: Path) -> Facts:
+    """How many steps are planned, and how many make an epoch; 0: nobody said so."""
     path = rundir / FACTS
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return int(known.get("planned_steps", 0))
+    return {
+        "planned": int(known.get("planned_steps", 0)),
+        "per_epoch": int(known.get("per_epoch", 0)),
+    }
 
 
 def _layers(looks: Sequence[Row]) -> list[str]:

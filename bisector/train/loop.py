@@ -54,6 +54,7 @@ class Training:
         evaluate_every = settings.eval_every or parts.order.per_epoch
         self.run.facts(
             planned_steps=parts.planned,
+            per_epoch=parts.order.per_epoch,
             n_val=samples_in(parts.data.val),
             parameters=sum(p.numel() for p in parts.model.parameters()),
         )

@@ -45,6 +45,8 @@ class Observing(Run):
         if not self.watches:
             self.watches.append(Watch(self.recorder, model, optimizer, loss))
             self.watches[0].begin()
+        if count := batches_in(loader):
+            self.facts(per_epoch=count)
 
     def steps_of(self, training: Replayable) -> Callable[[Batch], torch.Tensor]:
         """The loop's update, with recent states kept for `failed`."""
@@ -80,6 +82,14 @@ class Observing(Run):
         for watch in self.watches:
             watch.end()
         self.watches = []
+
+
+def batches_in(loader: Iterable[Any] | None) -> int:
+    """The batches of an epoch; 0: it cannot tell."""
+    try:
+        return len(loader)  # type: ignore[arg-type]
+    except (TypeError, NotImplementedError):
+        return 0
 
 
 def run_in(rundir: Path, seed: int) -> Run:

@@ -107,6 +107,15 @@ def schedule_of_steps(training: Training) -> None:
     training.parts = dataclasses.replace(parts, scheduler=schedule)
 
 
+def cycles_of_steps(training: Training) -> None:
+    """A cosine whose period is meant in epochs."""
+    parts = training.parts
+    for group in parts.optimizer.param_groups:
+        group["lr"] = group["initial_lr"]
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(parts.optimizer, 4)
+    training.parts = dataclasses.replace(parts, scheduler=schedule)
+
+
 def constant_rate(training: Training) -> None:
     """No schedule."""
     for group in training.parts.optimizer.param_groups:
@@ -202,6 +211,13 @@ FAULTS: dict[str, tuple[str, str, list[str], Fault | None]] = {
     "steps for epochs, cnn": (
         "R36a", "cnn",
         [], schedule_of_steps,
+    ),
+    "cycles of steps, mlp": ("R36a", "mlp", ["trainer.epochs=8"], cycles_of_steps),
+    "decay leaves nothing, mlp": (
+        "R30c", "mlp", ["optimizer.weight_decay=2.0", "trainer.epochs=6"], None,
+    ),
+    "a batch is all, mlp": (
+        "R11", "mlp", ["trainer.batch_size=379", "trainer.epochs=12"], constant_rate,
     ),
     "loud penalty, cnn": (
         "R20", "cnn",

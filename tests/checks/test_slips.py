@@ -1,0 +1,36 @@
+"""A slip in somebody's own training script is named first; the same script without it is left alone."""
+
+from pathlib import Path
+
+import pytest
+from every_slip import Planted, planted
+from stranger_seen import seen, told, warned
+from strangers import KINDS
+
+EVERY_TIME = {
+    "never zeroed, table", "zeroed before the step, table", "decayed, numbers", "rate changed, numbers",
+    "whole set as batch, table", "mean over a mask, table", "made in forward, table",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "slip",
+    [pytest.param(p, id=p.name, marks=pytest.mark.slow if p.name not in EVERY_TIME else [])
+     for p in planted()],
+)  # fmt: skip
+def test_a_slip_in_a_script_is_named_first(tmp_path: Path, slip: Planted) -> None:
+    looked = [seen(make, tmp_path / n) for n, make in _pair(tmp_path, slip)]
+    said = [check.rstrip("abcdefgh") for check in warned(told(*looked))]
+    assert said[:1] in [[reason] for reason in slip.reasons]
+
+
+def _pair(folder: Path, slip: Planted):
+    for name, make in (("broken", slip.job), ("healthy", KINDS[slip.kind])):
+        (folder / name).mkdir()
+        yield name, make
+
+
+@pytest.mark.parametrize("kind", [pytest.param(k, marks=pytest.mark.slow if k == "char" else []) for k in KINDS])  # fmt: skip
+@pytest.mark.parametrize("seed", [0, *(pytest.param(s, marks=pytest.mark.slow) for s in range(1, 20))])  # fmt: skip
+def test_a_script_that_works_raises_no_alarm(tmp_path: Path, kind: str, seed: int) -> None:
+    assert warned(told(seen(KINDS[kind], tmp_path, seed))) == []
