@@ -16,6 +16,7 @@ from pathlib import Path
 from bisector.model.experiment import Experiment
 from bisector.model.session import Opened, Session
 from bisector.model.trial import Arm, Trial
+from bisector.model.variant import change_named
 from bisector.report.markdown import markdown
 from bisector.report.mlflow_rows import DELTA, P_BROKEN, TAG, metric_key
 from bisector.report.summary import summarise
@@ -77,7 +78,8 @@ def run_name(experiment: Experiment, trial: Trial) -> str:
 
 def arm_in_brief(experiment: Experiment, arm: Arm) -> str:
     """`+focal lr x10`, `all -focal`: what differs first, in as few characters as can be."""
-    tweaks = [_short(t) for t in arm.tweaks]
+    named = change_named(experiment.variants, arm.tweaks)
+    tweaks = [named] if named else [_short(t) for t in arm.tweaks]
     scale = [f"lr x{arm.lr_scale:g}"] if arm.lr_scale != 1.0 else []
     return cut(clean(" ".join([_on(experiment, arm), *tweaks, *scale])), 200)
 
@@ -199,14 +201,19 @@ def _view(key: str, session: Session, parent_id: str, **state: object) -> View:
 
 
 def _charts(session: Session) -> list[dict[str, object]]:
-    """What goes with a broken run, and curves of the deciding metric and the losses."""
-    together = {
-        "selectedParams": _interesting(session, _AXES),
-        "selectedMetrics": [P_BROKEN],
-        "showAllRuns": True,
-    }
+    """What goes with a broken run, and curves of the deciding metric and the losses.
+
+    The suspects' axes stand last, beside what they are held against: a line that crosses from
+    one to the other is then the answer. Not every run that broke has the metric: the first chart
+    shows them all.
+    """
+    axes = {"selectedParams": _interesting(session, _AXES)[::-1], "showAllRuns": True}
+    decides = metric_key(deciding(session))
     return [
-        _chart("additions", "PARALLEL", "What goes with a broken run", **together),
+        _chart("additions", "PARALLEL", "What goes with a broken run", **axes)
+        | {"selectedMetrics": [P_BROKEN]},
+        _chart("additions", "PARALLEL", f"What goes with {decides}", **axes)
+        | {"selectedMetrics": [decides]},
         *(_chart("curves", "LINE", m, metricKey=m) for m in _curves(session)),
         _chart("curves", "BAR", DELTA, metricKey=DELTA),
     ]

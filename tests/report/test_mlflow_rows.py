@@ -163,7 +163,7 @@ def test_the_view_shows_the_suspects_first_and_only_this_session() -> None:
     assert state["searchFilter"] == "tags.`mlflow.parentRunId` = 'f00'"
     columns = [c for c in state["columnOrder"] if c.startswith("params.`add.")]
     assert columns[0] == "params.`add.focal`"
-    assert state["compareRunCharts"][0]["selectedParams"][0] == "add.focal"
+    assert state["compareRunCharts"][0]["selectedParams"][-1] == "add.focal"
     assert json.loads(arms.state)["groupBy"] == "tag.average.arm"
     query = parse_qs(page("7", table.key).partition("?")[2])
     assert query["viewStateShareKey"] == [table.key]
