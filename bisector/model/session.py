@@ -163,7 +163,8 @@ class Accused:
     suspect: Suspect
     because: str
     trials: int
-    """How many trials had been launched by then: later ones are the confirmation."""
+    """The first trial, by number, that counts as confirmation: the next one when it was made, or one
+    that was launched for it while its last proofs were awaited (see `plan.ahead`)."""
     at: float = 0.0
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from bisector.model.session import Accused, Concluded, Session, Suspect
 from bisector.model.trial import Arm, Purpose, Trial
 from bisector.model.verdict import Outcome
+from bisector.plan.ahead import ahead, confirmed_from
 from bisector.plan.asks import Want, again, broken_share, missing, numbered, pending
 from bisector.plan.lr_sweep import lr_verdicts, lr_wants
 from bisector.plan.proof import clauses, proof
@@ -81,14 +82,15 @@ def isolate(planner: Planner) -> Phase:
             return _launch(session, slots, retried)
         answer = planner.decide(session, slots)
         if not isinstance(answer, Accusation):
-            return _launch(session, slots, numbered(session, answer, Purpose.ISOLATE))
+            asked = numbered(session, answer, Purpose.ISOLATE)
+            return _launch(session, slots, asked or ahead(session, planner.rank(session)[0]))
         if answer.ruling is not None:
             return Decision(record=_ended(session, answer, planner))
         standing = session.accusation
         if standing and same_suspect(standing.suspect, answer.suspect):
             return None
-        accused = Accused(answer.suspect, answer.because, len(session.launched))
-        return Decision(record=accused)
+        since = confirmed_from(session, answer.suspect)
+        return Decision(record=Accused(answer.suspect, answer.because, since))
 
     return phase
 
