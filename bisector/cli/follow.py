@@ -17,10 +17,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
+from bisector import rundir
 from bisector.collect.readers import ReadingCollector, collector_for
 from bisector.collect.transcript import Transcripts
 from bisector.errors import BisectError, JournalError
 from bisector.journal import Journal
+from bisector.model.finding import Facts
 from bisector.model.session import Opened, Session
 from bisector.report.mlflow_child import DRAIN
 from bisector.report.mlflow_page import session_key, tracking
@@ -185,6 +187,10 @@ def views(home: Path, session: Session) -> Iterator[Shown]:
     opened = next(e for e in reversed(session.events) if isinstance(e, Opened))
     where = viewed(opened)
     reader = collector_for(opened.config, {})
+
+    def facts(number: int) -> Facts:
+        return reader.look(rundir.of(home, number)).facts
+
     if isinstance(reader, ReadingCollector):
         # First, since the others show what it writes.
         yield Shown("readings", Transcripts(home, reader), (OSError,))
@@ -192,7 +198,7 @@ def views(home: Path, session: Session) -> Iterator[Shown]:
         from bisector.report.mlflow import MlflowView  # noqa: PLC0415
         from bisector.report.mlflow_store import AWAY  # noqa: PLC0415
 
-        yield Shown("MLflow", MlflowView(home, *tracking(session, home)), AWAY)
+        yield Shown("MLflow", MlflowView(home, *tracking(session, home), facts), AWAY)
     if where.optuna:
         from bisector.report.optuna_view import GONE, OptunaView  # noqa: PLC0415
 

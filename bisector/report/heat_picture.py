@@ -14,6 +14,7 @@ from bisector.model.finding import Facts
 from bisector.model.session import Session
 from bisector.model.trial import Trial
 from bisector.report.arms import arm_name
+from bisector.report.spread_picture import SpreadPicture, spread_pictures
 
 ROWS, COLUMNS = 24, 48
 """So many layers and looks are drawn; more of either are left out evenly."""
@@ -68,6 +69,7 @@ class WatchedRun:
     name: str
     number: int
     maps: tuple[HeatMap, ...]
+    spreads: tuple[SpreadPicture, ...]
     nan: Mapping[str, Any] | None
     """Where a value that is not finite was born, and its way to the loss; None: none was met."""
 
@@ -105,7 +107,7 @@ def _of_gradients(facts: Facts) -> list[HeatMap | None]:
     sizes = sorted(v for row in family["size"] for v in map(_number, row) if 0 < v < math.inf)
     middle = sizes[len(sizes) // 2] if sizes else 1.0
     series = [[_number(v) / middle for v in row] for row in family["size"]]
-    return [_map("Gradient", PULL, family["layers"], family["steps"], series)]
+    return [_map("Gradient norm, by weight", PULL, family["layers"], family["steps"], series)]
 
 
 def _of_activations(facts: Facts) -> list[HeatMap | None]:
@@ -183,10 +185,17 @@ def watched_runs(session: Session, facts: Callable[[int], Facts]) -> tuple[Watch
     """The watched runs, those of what was convicted before the baseline's."""
     found = [e.trial for e in session.judged if e.trial.arm.watched]
     found.sort(key=lambda trial: (not trial.arm.additions, trial.number))
-    return tuple(_run(session, trial, facts(trial.number)) for trial in found[:RUNS])
+    return tuple(watched_run(session, trial, facts(trial.number)) for trial in found[:RUNS])
 
 
-def _run(session: Session, trial: Trial, facts: Facts) -> WatchedRun:
+def watched_run(session: Session, trial: Trial, facts: Facts) -> WatchedRun:
+    """All that is drawn of one run."""
     born = facts.get("nonfinite", {})
     name = arm_name(session.experiment, trial.arm)
-    return WatchedRun(name, trial.number, heat_maps(facts), born if born.get("operator") else None)
+    return WatchedRun(
+        name=name,
+        number=trial.number,
+        maps=heat_maps(facts),
+        spreads=spread_pictures(facts),
+        nan=born if born.get("operator") else None,
+    )

@@ -7,7 +7,7 @@ a second one changes nothing, and a run is found again by its tag `bisect.key`.
 
 import getpass
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +18,11 @@ from mlflow.tracking import MlflowClient
 from bisector import rundir
 from bisector.model.evidence import Curve
 from bisector.model.experiment import Experiment
+from bisector.model.finding import Facts
 from bisector.model.session import Judged, Session
 from bisector.model.trial import Arm, Trial
 from bisector.report import mlflow_run as run
+from bisector.report.html import nothing_seen
 from bisector.report.mlflow_cursor import Cursor, RunMark
 from bisector.report.mlflow_page import (
     SHARED_VIEW,
@@ -33,6 +35,7 @@ from bisector.report.mlflow_page import (
     session_key,
     views,
 )
+from bisector.report.mlflow_pictures import pages
 from bisector.report.mlflow_rows import (
     DELTA,
     baseline_mean,
@@ -82,8 +85,15 @@ class _Trial:
 class MlflowView:
     """Keeps a session's runs in one store up to date; nothing is opened before the first sync."""
 
-    def __init__(self, home: Path, tracking_uri: str, experiment_name: str) -> None:
+    def __init__(
+        self,
+        home: Path,
+        tracking_uri: str,
+        experiment_name: str,
+        facts: Callable[[int], Facts] = nothing_seen,
+    ) -> None:
         self._home, self._uri, self._name = home, tracking_uri, experiment_name
+        self._facts = facts
         self._open: _Open | None = None
         self._curves: dict[int, dict[str, Curve]] = {}
         self._kept = 0.0
@@ -272,9 +282,20 @@ class MlflowView:
             if draw and not mark.pictured:
                 self._picture(to, session, event, mark)
                 self._keep(to)
+        self._pages(to, session)
         reports = [self._home / name for name in REPORTS if closing]
         for path in (p for p in reports if p.exists()):
             to.client.log_artifact(to.cursor.parent_id, str(path))
+
+    def _pages(self, to: _Open, session: Session) -> None:
+        """Pictures of what the network received, and of the inside of watched runs."""
+        cursor = to.cursor
+        for page in pages(session, self._home, self._facts):
+            run_id = cursor.parent_id if page.trial is None else cursor.runs[page.trial].run_id
+            if (key := f"{run_id}/{page.path}") not in cursor.pages:
+                to.client.log_text(run_id, page.make(), page.path)
+                cursor.pages.append(key)
+                self._keep(to)
 
     def _picture(self, to: _Open, session: Session, event: Judged, mark: RunMark) -> None:
         number = event.trial.number

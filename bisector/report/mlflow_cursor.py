@@ -50,6 +50,8 @@ class Cursor:
     view_key: str = ""
     events: int = 0
     """Events of the session that the view shows whole."""
+    pages: list[str] = field(default_factory=list)
+    """The pages of pictures that are there: run and path."""
     runs: dict[int, RunMark] = field(default_factory=dict)
     """By trial number."""
 

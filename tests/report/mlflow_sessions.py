@@ -55,7 +55,7 @@ def append(home: Path, session: Session, events: list[Event]) -> Session:
             (folder / rundir.CONFIG).write_text(config)
         Journal(home / rundir.JOURNAL).append(event)
         session = session.add(event)
-        if isinstance(event, Judged):
+        if isinstance(event, Judged) and event.trial.arm.trained:
             log(folder, session, event.trial.number)
     return session
 

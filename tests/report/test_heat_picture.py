@@ -4,6 +4,7 @@ import math
 import re
 from pathlib import Path
 
+import pytest
 from report_sessions import experiment, some
 
 from bisector.model.evidence import Evidence, Exit
@@ -12,6 +13,7 @@ from bisector.model.trial import Arm, Purpose, Trial
 from bisector.model.verdict import Outcome, Verdict
 from bisector.report.heat_picture import COLUMNS, ROWS, HeatMap, heat_maps, watched_runs
 from bisector.report.html import Further, write_report
+from bisector.report.spread_picture import marks_of, spread_pictures
 
 WEIGHTS = {
     "parameters": ["stem.weight", "stem.bias", "head.weight"],
@@ -92,3 +94,66 @@ def test_watched_runs_are_drawn_what_was_convicted_first(tmp_path: Path) -> None
 
 def test_without_watched_runs_the_page_has_no_such_part() -> None:
     assert watched_runs(ended(Arm()), lambda _: {}) == ()
+
+
+def cell(counts: list[float], low: float = -1.0, high: float = 1.0, lost: float = 0.0) -> list:
+    return [low, high, lost, *counts]
+
+
+SOUND = [5, 20, 60, 100, 60, 20, 5]
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "said"),
+    [
+        ("activation", cell(SOUND), []),
+        ("activation", cell(SOUND, -100, 100), ["deviation 33"]),
+        ("activation", cell(SOUND, 9, 11), ["mean far from 0"]),
+        ("activation", cell([100, 5, 5, 5, 100]), ["heaped at both ends"]),
+        ("activation", cell([100], 2, 2), ["all the same"]),
+        ("weight", cell(SOUND), []),
+        ("weight", cell([1000, 1, 0, 1], 0, 90), ["a few far out"]),
+        ("weight", cell([100], 0, 0), ["all the same"]),
+        ("gradient", cell([100], 0, 0), ["all zero"]),
+        ("update", cell([100], 0, 0), ["all zero"]),
+        ("gradient", cell([1000, 1, 0, 1], 0, 90), []),
+        ("bias", cell([100], 0, 0), []),
+        ("bias", cell(SOUND, -3, 30), ["beyond 10"]),
+        ("weight", cell([3, 3, 3], lost=3), ["25% not finite"]),
+        ("weight", cell([0, 0], math.inf, -math.inf, 9), ["100% not finite"]),
+    ],
+)
+def test_what_is_abnormal_about_a_histogram_is_said(kind, given, said) -> None:
+    low, high, lost, *counts = given
+    assert list(marks_of(kind, low, high, lost, counts)) == said
+
+
+HISTOGRAMS = {
+    "steps": [1, 4, 16],
+    "weight": {"a.very.long.path.of.modules.layer3.0.conv1.weight": [cell(SOUND)] * 3},
+    "gradient": {"stem.weight": [cell(SOUND), None, cell([100], 0, 0)]},
+}
+
+
+def test_histograms_stand_in_a_row_for_each_layer_and_a_column_for_each_step(tmp_path) -> None:
+    weights, gradients = spread_pictures({"run_histograms": HISTOGRAMS})
+    assert [told for _, told in weights.ticks] == ["step 1", "step 4", "step 16"]
+    ((_, short, whole),) = weights.names
+    assert (short[:3], len(short), whole[:6]) == ("...", 28, "a.very")
+    assert (len(weights.cells), weights.marked) == (3, 0)
+    assert (len(gradients.cells), gradients.marked) == (2, 1)
+    assert spread_pictures({}) == ()
+    session = ended(Arm(), Arm(some("focal"), watched=True))
+    path = tmp_path / "report.html"
+    seen = Further(facts=lambda number: {"run_histograms": HISTOGRAMS})
+    write_report(session, (), lambda _: Evidence(Exit.CLEAN), path, further=seen)
+    page = path.read_text(encoding="utf-8")
+    assert page.count('class="small marked"') == 1
+    assert "stem.weight at step 16: 0 to 0; all zero" in page
+
+
+def test_of_many_steps_the_first_the_last_and_some_between_are_drawn() -> None:
+    many = {"steps": list(range(40)), "weight": {"w": [cell(SOUND)] * 40}}
+    (picture,) = spread_pictures({"run_histograms": many})
+    assert len(picture.ticks) == 6
+    assert (picture.ticks[0][1], picture.ticks[-1][1]) == ("step 0", "step 39")
