@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -53,7 +54,16 @@ def places_of(given: Given, home: Path, typed: list[str] | None = None) -> Place
         home=str(home),
         report=str(home / rundir.REPORT),
         tracking=shlex.join(["bisect", "ui", *_named(given, home)]),
+        python=_python(),
     )
+
+
+def _python() -> str:
+    """How the reader would call this interpreter."""
+    found = shutil.which("python")
+    # By folder, not by file: an environment's python is a link to the one it was made from.
+    here = found is not None and Path(found).parent == Path(sys.executable).parent
+    return "python" if here else shlex.quote(sys.executable)
 
 
 def _complete(given: Given, home: Path) -> str:

@@ -37,6 +37,8 @@ class Places:
     """The HTML report."""
     tracking: str = ""
     """How to look at the runs in MLflow: a command or an address."""
+    python: str = "python"
+    """The interpreter that has bisect."""
 
 
 def next_steps(

@@ -9,6 +9,7 @@ from bisector.report.beliefs import leading
 from bisector.report.summary import Summary
 from bisector.report.wording import count, duration, number, percent
 
+_NUMBER = re.compile(r"[-\d.,+% e<>]*$")
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~$&])")
 
 
@@ -71,7 +72,12 @@ def _block(paste: str) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
+    """Columns of numbers to the right, of words to the left."""
+    cells = [list(r) for r in rows]
+    sides = [
+        "---:" if all(map(_NUMBER.match, column)) else "---" for column in zip(*cells, strict=True)
+    ]
+    lines = [head, sides, *cells]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 

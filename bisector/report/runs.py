@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bisector import rundir
 from bisector.model.session import Judged, Session
+from bisector.report.advice import Places
 from bisector.report.arms import arm_name
 from bisector.report.wording import clean
 
@@ -30,13 +31,13 @@ class RunRow:
     """A command that does it once more; empty where the session's folder is not known."""
 
 
-def run_rows(session: Session, home: str) -> tuple[RunRow, ...]:
-    """All judged runs by number; `home` is the session's folder, or empty."""
+def run_rows(session: Session, places: Places) -> tuple[RunRow, ...]:
+    """All judged runs by number."""
     judged = sorted(session.judged, key=lambda e: e.trial.number)
-    return tuple(_row(session, home, e) for e in judged)
+    return tuple(_row(session, places, e) for e in judged)
 
 
-def _row(session: Session, home: str, event: Judged) -> RunRow:
+def _row(session: Session, places: Places, event: Judged) -> RunRow:
     trial, verdict = event.trial, event.verdict
     return RunRow(
         number=trial.number,
@@ -47,15 +48,15 @@ def _row(session: Session, home: str, event: Judged) -> RunRow:
         score=verdict.score,
         seconds=event.seconds,
         because=clean(verdict.because) + (", stopped early" if verdict.early else ""),
-        again=_again(home, trial.number),
+        again=_again(places, trial.number),
     )
 
 
-def _again(home: str, number: int) -> str:
+def _again(places: Places, number: int) -> str:
     """A copy of the run directory's orders, carried out."""
-    if not home:
+    if not places.home:
         return ""
-    old, new = rundir.of(Path(home), number), Path(f"again-{number:03d}")
+    old, new = rundir.of(Path(places.home), number), Path(f"again-{number:03d}")
     orders = " ".join(shlex.quote(str(old / name)) for name in (rundir.JOB, rundir.CONFIG))
-    run = f'python -m bisector.launch.wrap "$PWD/{new}"'
+    run = f'{places.python} -m bisector.launch.wrap "$PWD/{new}"'
     return f"mkdir {new}; cp {orders} {new}; {run}; tail {new / rundir.LOG}"

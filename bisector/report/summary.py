@@ -154,7 +154,7 @@ def summarise(
         cost=cost(session),
         unjudged=unjudged(session),
         others=other_failures(session),
-        runs=run_rows(session, places.home),
+        runs=run_rows(session, places),
         environment=opened.environment if opened else {},
         places=places,
         version=opened.version if opened else "",
