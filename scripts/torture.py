@@ -6,7 +6,10 @@ journal's disk fails between a write and its arrival. Then the same command agai
 every search: the verdict of an undisturbed one; the same judgement, to the last digit, of
 every arm and seed that both have trained; every trial launched is judged once; no arm is trained
 to its end twice on one seed, but where a kill destroyed the first or the word of its launch;
-no process is left.
+no process is left. With one slot, more: each launch is what the recorded events before it ask
+for; and if no run took long enough for the planner to prefer cheap ones, the same questions were
+asked in the same order. What may differ is the rest: what is asked next depends on how long runs
+took, and with two slots on which of them ends first.
 
     python scripts/torture.py 200         so many kills; exit code 1 if there is a difference
     python scripts/torture.py --quick     20 kills, under 8 minutes on 2 cores
@@ -20,20 +23,33 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from functools import cache
+from importlib import import_module
+from multiprocessing import get_context
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import Any
 
 import psutil
 from torture_lab import BROKEN
+from torture_layer import failing
+
+from bisector.cli.assemble import search_phases
+from bisector.cli.main import main as main_of_bisect
+from bisector.journal import Journal
+from bisector.model.session import Launched, Opened, Session
+from bisector.plan.adaptive import AdaptivePlanner
+from bisector.plan.cost import WORTH_TIMING
+from bisector.plan.phases import steer
 
 HERE = Path(__file__).parent
+FORK = get_context("fork")
+import_module("bisector.cli.run")  # Which the verb would import, in every fork again.
 LIMIT = 240.0
 """Seconds in which a search must end that nobody disturbs any more."""
 CONF = """\
@@ -69,8 +85,7 @@ class Row:
     trials: int
     seconds: float
     others: int
-    """Judgements of arms that the undisturbed search did not ask for, or the other way round: what
-    is asked next depends on how long runs took, and with two slots on which ends first."""
+    """Judgements of arms that the undisturbed search did not ask for, or the other way round."""
     differences: list[str] = field(default_factory=list)
 
 
@@ -85,18 +100,24 @@ class Search:
         lab = HERE / "torture_lab.py"
         conf.write_text(CONF.format(lab=lab, truth=truth, lines=self.lines, slots=slots))
 
-    def start(self, *layer: str) -> subprocess.Popen[bytes]:
+    def start(self, *layer: str) -> ForkProcess:
         """`bisect run`, upon a failing disk if there is a `layer`."""
-        module = [str(HERE / "torture_layer.py"), *layer] if layer else ["-m", "bisector"]
-        with (self.folder / "said").open("ab") as said:
-            return subprocess.Popen(
-                [sys.executable, *module, "run", "conf=x", "--plain"],
-                cwd=self.folder,
-                stdout=said,
-                stderr=said,
-                stdin=subprocess.DEVNULL,
-                process_group=0,
-            )
+        process = FORK.Process(target=self._run, args=layer)
+        process.start()
+        return process
+
+    def _run(self, *layer: str) -> None:
+        """In a fork of this process, which has imported all that takes long."""
+        os.setpgid(0, 0)
+        os.chdir(self.folder)
+        said = os.open("said", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        for stream in (1, 2):
+            os.dup2(said, stream)
+        if layer:
+            fault, call, share = layer
+            os.fsync = failing(fault, int(call), float(share))
+        sys.argv = ["bisect", "run", "conf=x", "--plain"]
+        sys.exit(main_of_bisect(sys.argv[1:]))
 
     def events(self, kind: str = "") -> list[dict[str, Any]]:
         """The journal's whole lines."""
@@ -126,6 +147,19 @@ class Search:
         last = self.events("Concluded")[-1]
         return last["ruling"], last["culprits"]
 
+    @property
+    def timed(self) -> bool:
+        """Whether a run took so long that the planner learnt from it what runs cost."""
+        return any(e["seconds"] >= WORTH_TIMING for e in self.events("Judged"))
+
+    def questions(self) -> list[tuple[object, ...]]:
+        """What was asked and judged, in order, without what could not be."""
+        return [
+            ("+".join(t["arm"]["additions"]), t["arm"]["lr_scale"], t["seed"], t["purpose"])
+            for e in self.events("Judged")
+            if (t := e["trial"]) and e["verdict"]["outcome"] != "unresolved"
+        ]
+
     def judgements(self) -> list[tuple[object, ...]]:
         """What was judged, by arm and seed, without what could not be."""
         return sorted(
@@ -149,8 +183,7 @@ def _words(process: psutil.Process) -> list[str]:
 def undisturbed(folder: Path, truth: str, slots: int) -> Search:
     """A search of a truth that nobody disturbs."""
     search = Search(folder / f"{truth}-{slots}", truth, slots)
-    process = search.start()
-    if process.wait(LIMIT) != 0:
+    if waited(search.start()) != 0:
         raise SystemExit((search.folder / "said").read_text())
     return search
 
@@ -161,39 +194,45 @@ def disturb(search: Search, kills: int, rng: random.Random) -> Counter[str]:
     while not search.concluded:
         kind = rng.choice(KINDS) if done.total() < kills else ""
         if kind in ("lost", "full"):
-            process = search.start(kind, str(rng.randint(1, 12)), str(rng.random()))
-            code = process.wait(LIMIT)
+            code = waited(search.start(kind, str(rng.randint(1, 12)), str(rng.random())))
             done[kind] += code != 0
         else:
             process = search.start()
             done[kind] += bool(kind) and _strike(search, process, kind, rng)
-            code = process.wait(LIMIT)
+            code = waited(process)
         if code not in ENDS:
             raise SystemExit(f"exit code {code}: {(search.folder / 'said').read_text()[-3000:]}")
     return +done
 
 
-def _strike(
-    search: Search, process: subprocess.Popen[bytes], kind: str, rng: random.Random
-) -> bool:
+def waited(process: ForkProcess) -> int:
+    """The exit code of a search, which must end."""
+    process.join(LIMIT)
+    if process.exitcode is None:
+        raise SystemExit("a search that was not disturbed stands still")
+    return process.exitcode
+
+
+def _strike(search: Search, process: ForkProcess, kind: str, rng: random.Random) -> bool:
     """Kill at a random moment; False if there was nothing left to kill."""
     if rng.random() < 0.8:  # Else during the start itself.
         began = len(search.events())
-        _until(lambda: len(search.events()) > began or process.poll() is not None)
+        _until(lambda: len(search.events()) > began or not process.is_alive())
     time.sleep(rng.uniform(0.0, 1.5))
     match kind:
         case "kill" | "stop" | "interrupt":
             number = {"kill": signal.SIGKILL, "stop": signal.SIGTERM}.get(kind, signal.SIGINT)
-            alive = process.poll() is None
-            process.send_signal(number)
+            alive = process.is_alive()
+            if alive and process.pid:
+                os.kill(process.pid, number)
             return alive
         case _:
             return _kill_worker(search, process, wrapper=kind == "wrapper")
 
 
-def _kill_worker(search: Search, process: subprocess.Popen[bytes], *, wrapper: bool) -> bool:
+def _kill_worker(search: Search, process: ForkProcess, *, wrapper: bool) -> bool:
     deadline = time.monotonic() + 5.0
-    while process.poll() is None and time.monotonic() < deadline:
+    while process.is_alive() and time.monotonic() < deadline:
         # Before that there are jobs that are no trials, which the start itself waits for.
         for worker in search.workers() if search.events("Launched") else []:
             try:
@@ -236,7 +275,28 @@ def differences(search: Search, true: Search) -> list[str]:
     seats = Counter(str(j[:2]) for j in search.judgements())
     if twice_judged := [seat for seat, count in seats.items() if count > 1]:
         found.append(f"judged twice: {twice_judged}")
+    if search.slots == 1:
+        found += _asked_otherwise(search, true)
     return found + _trained_twice(search) + _left(search)
+
+
+def _asked_otherwise(search: Search, true: Search) -> list[str]:
+    """Where one run at a time does not follow from what was recorded before it."""
+    found = []
+    if search.questions() != true.questions() and not (search.timed or true.timed):
+        found.append(f"asked {search.questions()} and not {true.questions()}")
+    session = Journal(search.folder / "out" / "x" / "journal.jsonl").load()
+    assert session is not None
+    planner = AdaptivePlanner()
+    phases = search_phases(planner, "a command", "a command")
+    for at, event in enumerate(session.events):
+        if isinstance(event, Launched):
+            terms = next(e for e in reversed(session.events[:at]) if isinstance(e, Opened))
+            before = Session(terms.experiment, session.events[:at])
+            decision = steer(before, 1, phases)
+            if decision is None or event.trial not in decision.ask[:1]:
+                found.append(f"launched {event.trial}, where the journal asks for {decision}")
+    return found
 
 
 def _trained_twice(search: Search) -> list[str]:
