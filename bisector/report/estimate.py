@@ -1,8 +1,8 @@
 """How much of a search is left, from what the planner believes now.
 
 The isolating runs left are the bits of uncertainty still to be shed, over the bits
-that a run has shed so far; what the proof and the learning-rate sweep will ask is
-added as it stands. It is an estimate and is shown as one.
+that a run has shed so far; what the proof, the learning-rate sweep and the search for
+the reason will ask is added as it stands. It is an estimate and is shown as one.
 """
 
 from collections.abc import Sequence
@@ -41,6 +41,7 @@ def left(session: Session, ranked: Sequence[Suspect], at_start: float) -> Left:
         return Left(0, 0.0)
     budget = session.experiment.budget
     runs = _opening(session) + _isolating(session, ranked, at_start) + _proving(session, ranked)
+    runs += _explaining(session, ranked)
     runs = max(runs, len(session.running))
     runs = min(runs, budget.trials - len(session.judged))
     if not session.judged:
@@ -76,6 +77,27 @@ def _proving(session: Session, ranked: Sequence[Suspect]) -> int:
     proof = session.experiment.budget.confirm * (sets + 1) if sets else 0
     done = len(session.of(Purpose.CONFIRM)) + len(session.of(Purpose.SWEEP_LR))
     return max(proof + scales * sets - done, 0)
+
+
+def _explaining(session: Session, ranked: Sequence[Suspect]) -> int:
+    """The runs that look for the likeliest culprit's reason, as far as none has been told yet.
+
+    It and the baseline are watched once; how many changes will be tried is not known before the
+    checks have spoken, so one that mends, on all seeds that prove it, is counted.
+    """
+    accused = session.accusation.suspect if session.accusation else (ranked or (None,))[0]
+    if accused is None or accused.cumulative:
+        return 0
+    inspect, budget = session.experiment.inspect, session.experiment.budget
+    if not inspect.enabled:
+        return 0
+    told = {e.additions for e in session.explained}
+    waiting = sum(c not in told for c in accused.culprits)
+    if not waiting:
+        return 0
+    watched = (waiting + 1) * inspect.watch - sum(e.trial.arm.watched for e in session.judged)
+    mending = min(budget.remedies, budget.confirm) * waiting - len(session.of(Purpose.TRY_REMEDY))
+    return max(watched, 0) + max(mending, 0)
 
 
 def width(session: Session) -> int:

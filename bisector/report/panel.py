@@ -14,10 +14,13 @@ from bisector.report.arms import arm_name
 from bisector.report.beliefs import beliefs, leading
 from bisector.report.estimate import Left
 from bisector.report.sparkline import bar, sparkline
-from bisector.report.wording import clean, count, duration, elide, number, percent
+from bisector.report.wording import clean, count, cut, duration, elide, number, percent
 
 _SUSPECTS, _RUNNING, _SAID = 5, 8, 5
 """At most so many lines of each kind."""
+
+_WORTH_SAYING = 16
+"""Columns below which none is said: a reason cut to a word says nothing."""
 
 _TITLE, _DIM, _GOOD, _BAD = "bold", "dim", "green", "bold red"
 """No white, yellow or background: the terminal may be light or dark."""
@@ -135,7 +138,9 @@ def _trial(picture: Picture, frame: Frame, launched: Launched) -> Text:
     spark = 16 if wide else 8
     progress = _progress(picture.running.get(trial.number), curve) if curve else "starting"
     name = arm_name(picture.session.experiment, trial.arm)
-    room = max(min(frame.width - 24 - spark, 34), 8)
+    # The number and blanks, the curve, the progress, and `  loss 0.00123` where there is room.
+    beside = 7 + spark + 12 + (14 if wide else 0)
+    room = max(min(frame.width - beside, 34), 8)
     head = f"  {trial.number:>3} {elide(name, room):<{room}} "
     drawn = sparkline(curve.values, spark, ascii_only=frame.ascii_only) if curve else ""
     last = f"  loss {number(curve.last)}" if curve and wide else ""
@@ -175,5 +180,8 @@ def _verdict(picture: Picture, frame: Frame, event: Judged) -> Text:
     head = f"  {event.trial.number:>3} {name:<{room}} "
     said = f"{mark} {outcome:<10}"
     score = f" {number(event.verdict.score):>7}"
-    why = f"  {clean(event.verdict.because)}" if frame.width >= 80 else ""
-    return Text.assemble(head, (said, _STYLES[outcome]), score, (why, _DIM))
+    text = Text.assemble(head, (said, _STYLES[outcome]), score)
+    left = frame.width - text.cell_len - 2
+    if left >= _WORTH_SAYING:
+        text.append(f"  {cut(clean(event.verdict.because), left)}", _DIM)
+    return text

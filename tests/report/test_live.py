@@ -7,7 +7,7 @@ import report_sessions as rs
 from rich.console import Console
 
 from bisector.model.evidence import Curve, Evidence, Exit
-from bisector.model.session import Event, Session, Suspect
+from bisector.model.session import Event, Explained, Session, Suspect
 from bisector.model.trial import Arm, Purpose
 from bisector.report.estimate import Left, entropy, left
 from bisector.report.live import LiveReporter
@@ -185,3 +185,18 @@ def test_the_estimate_never_exceeds_the_budget() -> None:
 def test_uncertainty_is_counted_in_bits_with_what_is_left_untold() -> None:
     assert entropy([Suspect((), 0.5)]) == pytest.approx(1.0)
     assert entropy([Suspect((), 1.0)]) == 0.0
+
+
+def test_what_looks_for_the_reason_is_counted_until_the_reason_is_told() -> None:
+    script = rs.Script()
+    rs.opening(script)
+    rs.isolating(script, rs.some("focal"))
+    rs.proving(script, rs.some("focal"))
+    found = (Suspect((rs.some("focal"),), 0.999),)
+    script.accuse(found[0])
+    # Two runs under probes, and a mend on as many seeds as prove it.
+    assert left(script.session, found, 4.0).runs == 4
+    script.run(Arm(rs.some("focal"), watched=True), Purpose.EXPERIMENT, rs.broke())
+    assert left(script.session, found, 4.0).runs == 3
+    told = script.session.add(Explained(rs.some("focal"), ()))
+    assert left(told, found, 4.0).runs == 0
