@@ -151,7 +151,7 @@ def _table(session: Session, parent_id: str) -> View:
     # A run that was stopped early has no effect, but a last reading of what decides.
     last = metric_key(deciding(session))
     told = [_tag("outcome"), _metric(DELTA), _metric(last), _tag("symptom"), _tag("purpose")]
-    settings = [_param(p) for p in (*_interesting(session, _COLUMNS), "lr_scale", "seed")]
+    settings = [_param(p) for p in ("lr_scale", *_interesting(session, _COLUMNS), "seed")]
     columns = [*told, *settings]
     order = [_NAME, "runDateAndNestInfo", "duration", *columns]
     return _view(
