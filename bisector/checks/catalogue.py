@@ -9,6 +9,7 @@ from bisector.checks import (
     batches,
     classes,
     dimensions,
+    gains,
     initialisation,
     inputs,
     losses,
@@ -96,8 +97,10 @@ CATALOGUE: tuple[Check, ...] = (
     optimiser.rate_of_no_use,
     network.wrong_gradients,
     # What does not come through forward gives no gradient on the way back.
+    gains.signal_dies_on_the_way,
     initialisation.signal_lost,
     network.still_parameters,
+    gains.weights_too_wide,
     losses.first_loss_above_chance,
     # What a run shows.
     *RUN,

@@ -45,6 +45,7 @@ FAMILIES: Mapping[str, tuple[Stage, str]] = {
     "causality": (Stage.MODEL, "a model that predicts the next token of each position"),
     "signal": (Stage.MODEL, "the activations of the untrained model, layer by layer"),
     "weights": (Stage.MODEL, "the initial weights"),
+    "gains": (Stage.MODEL, "weight matrices"),
     "slope": (Stage.MODEL, "a model that computes in double precision"),
     "passes": (Stage.RUN, "a run that was watched"),
     "held": (Stage.RUN, "a watched run, and its optimizer"),

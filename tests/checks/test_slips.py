@@ -10,6 +10,7 @@ from strangers import KINDS
 EVERY_TIME = {
     "never zeroed, table", "zeroed before the step, table", "decayed, numbers", "rate changed, numbers",
     "whole set as batch, table", "mean over a mask, table", "made in forward, table",
+    "deep sigmoid, table", "weights too wide, numbers",
 }  # fmt: skip
 
 
