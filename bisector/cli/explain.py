@@ -89,14 +89,7 @@ def outcome(reason: Reason, diagnosis: Diagnosis) -> Outcome:
         return Outcome("looked: nothing found", because)
     if lacking:
         return Outcome("could not look", because)
-    return Outcome(f"see {reason.elsewhere}" if reason.elsewhere else _later(reason))
-
-
-def _later(reason: Reason) -> str:
-    last = reason.scope.rpartition(" ")[2]
-    return {"experiment": "needs further runs", "run": "needs a training run"}.get(
-        last, "not in this version"
-    )
+    return Outcome(f"see {reason.elsewhere}" if reason.elsewhere else "needs a training run")
 
 
 def explained(word: str) -> Iterator[str]:
@@ -129,8 +122,7 @@ def own_page(reason: Reason) -> str:
 
 def looked_at(reason: Reason) -> str:
     """Who looks for a reason."""
-    ids = ", ".join(c.id for c in of(reason)) or reason.elsewhere
-    return ids or f"not in this version ({reason.scope.partition(' ')[0]})"
+    return ", ".join(c.id for c in of(reason)) or reason.elsewhere
 
 
 def page(check: Check) -> str:

@@ -9,8 +9,9 @@ import pytest
 
 from bisector.checks.check import PARTS_OF_A_PAGE
 from bisector.checks.reasons import REASONS, Reason
-from bisector.cli.explain import PAGES, explained, outcome
+from bisector.cli.explain import PAGES, explained, looked_at, outcome
 from bisector.model.finding import Diagnosis, Unlooked
+from bisector.model.variant import Variant
 
 BISECT = (sys.executable, "-m", "bisector", "explain")
 
@@ -29,6 +30,13 @@ def test_every_page_that_is_written_belongs_to_a_reason() -> None:
     assert {p.name for p in PAGES.iterdir()} <= {f"{r.id}.txt" for r in REASONS}
 
 
+@pytest.mark.parametrize("reason", REASONS, ids=lambda r: r.id)
+def test_every_reason_is_looked_for_by_a_check_or_by_further_runs(reason: Reason) -> None:
+    assert looked_at(reason)
+    for name in reason.elsewhere.partition("(")[2].rstrip(")").split(", "):
+        assert not name or name in set(Variant)
+
+
 def test_a_reason_that_could_not_be_looked_for_says_what_it_needs() -> None:
     by_id = {r.id: r for r in REASONS}
     lacking = Unlooked("R08", "unbalanced classes", "needs targets that are class numbers")
@@ -36,7 +44,7 @@ def test_a_reason_that_could_not_be_looked_for_says_what_it_needs() -> None:
     assert outcome(by_id["R08"], diagnosis).status == "could not look"
     assert outcome(by_id["R08"], diagnosis).because.startswith("R08 needs targets")
     assert outcome(by_id["R06"], diagnosis).status == "looked: nothing found"
-    assert outcome(by_id["R24"], diagnosis).status == "needs further runs"
+    assert outcome(by_id["R24"], diagnosis).status == "see `bisect run` (wider)"
     assert outcome(by_id["B4"], diagnosis).status == "see R01"
 
 
