@@ -49,6 +49,7 @@ CATALOGUE: tuple[Check, ...] = (
     inputs.inputs_not_standardised,
     # What is to be learnt from it.
     targets.targets_repeat_the_input,
+    targets.extreme_targets,
     targets.target_among_the_features,
     targets.targets_shifted,
     targets.targets_not_connected,
@@ -95,11 +96,15 @@ CATALOGUE: tuple[Check, ...] = (
     network.frozen_parameters,
     network.parameters_not_handed_over,
     optimiser.rate_of_no_use,
+    optimiser.decay_leaves_nothing,
     network.wrong_gradients,
     # What does not come through forward gives no gradient on the way back.
     gains.signal_dies_on_the_way,
     initialisation.signal_lost,
+    pairing.targets_of_another_size,
     network.still_parameters,
+    # The step is held against the weights, which must be right first.
+    optimiser.step_of_no_use,
     gains.weights_too_wide,
     losses.first_loss_above_chance,
     # What a run shows.

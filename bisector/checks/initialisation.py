@@ -49,11 +49,12 @@ def units_alike(case: Case) -> Clue | None:
     },
 )
 def zero_weights(case: Case) -> Clue | None:
-    """Most weight matrices are all zero.
+    """Most weight matrices are all zero, or one through which everything must go.
 
     Why it breaks training: no signal goes forward and no gradient back; only the last bias learns.
 
-    How it is seen: the share of weight matrices without any other number than 0.
+    How it is seen: the share of weight matrices without any other number than 0; of a single one,
+    that samples do not differ any more in any layer behind it.
 
     How to mend it: random weights; zero only the last layer of a residual branch.
 
@@ -64,15 +65,23 @@ def zero_weights(case: Case) -> Clue | None:
 
     Source: reason 28, "check your initial weights".
     """
-    share = case.number("weights", "zero_share")
-    if share <= case.limits["share"]:
+    share, names = case.number("weights", "zero_share"), case.each("weights", "zero")
+    evidence = {"matrices": case.number("weights", "matrices")}
+    if share > case.limits["share"]:
+        words = f"{share:.0%} of the weight matrices are zero: {named(names)}."
+        return Clue(words, evidence, Crossed("share", share))
+    cut = [name for name in names if nothing_passes(case, name.rpartition(".")[0])]
+    if not cut:
         return None
-    names = case.each("weights", "zero")
-    return Clue(
-        f"{share:.0%} of the weight matrices are zero: {named(names)}.",
-        {"matrices": case.number("weights", "matrices")},
-        Crossed("share", share),
-    )
+    return Clue(f"Nothing passes {named(cut)}, which is zero; layers follow.", evidence)
+
+
+def nothing_passes(case: Case, layer: str) -> bool:
+    """Whether samples are all alike in every layer with weights behind this one; one follows."""
+    if "signal" not in case.facts or layer not in (seen := case.each("signal", "layers")):
+        return False
+    behind = case.each("signal", "spread")[seen.index(layer) + 1 :]
+    return bool(behind) and not any(float(s) > 0 for s in behind)
 
 
 @check(

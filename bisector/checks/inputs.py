@@ -146,7 +146,10 @@ def repeated_samples(case: Case) -> Clue | None:
     "extreme values",
     needs=("numbers",),
     remedy=Remedy("Look at these samples: a missing-value code or another unit; clip or drop it."),
-    limits={"widths": Limit(20.0, "our choice: heavy tails of healthy tables reach 10")},
+    limits={
+        "widths": Limit(20.0, "our choice: heavy tails of healthy tables reach 10"),
+        "apart": Limit(2.0, "our choice: a code stands where no measurement can"),
+    },
 )
 def extreme_values(case: Case) -> Clue | None:
     """Single values lie far outside of their feature's range: codes for "missing", other units.
@@ -155,7 +158,8 @@ def extreme_values(case: Case) -> Clue | None:
     gradient throws the weights far off.
 
     How it is seen: the distance from the feature's median, in widths between its 10 and 90 %
-    quantiles, which the extremes themselves do not move.
+    quantiles, which the extremes themselves do not move; of one value that stands there often, its
+    distance to all others, in ranges of these.
 
     How to mend it: turn codes into gaps and fill them; bring all samples to one unit; clip.
 
@@ -166,7 +170,15 @@ def extreme_values(case: Case) -> Clue | None:
 
     Source: reason 1, "verify that the input makes sense".
     """
-    widths = case.number("numbers", "extreme_widths")
+    apart, widths = case.number("numbers", "apart"), case.number("numbers", "extreme_widths")
+    if apart > case.limits["apart"]:
+        feature, value = (case.number("numbers", f"apart_{w}") for w in ("feature", "value"))
+        return Clue(
+            f"{case.number('numbers', 'apart_share'):.1%} of the values of feature {feature:.0f} "
+            f"are {value:.4g}, far outside of all others: a code for a missing one?",
+            {"feature": feature, "value": value},
+            Crossed("apart", apart),
+        )
     if widths <= case.limits["widths"]:
         return None
     value, middle = (case.number("numbers", f"extreme_{w}") for w in ("value", "median"))

@@ -318,3 +318,48 @@ def targets_out_of_reach(case: Case) -> Clue | None:
         f"targets are from {low:.3g} to {high:.3g}.",
         {"outputs": case.each("range", "outputs")},
     )
+
+
+@check(
+    "R12b",
+    "targets of another size than the outputs",
+    needs=("targets", "start"),
+    remedy=Remedy("Standardise the targets by the training split, and turn predictions back."),
+    limits={
+        "ratio": Limit(100.0, "our choice: Adam at 1e-3 needs 1,000 steps to move a bias by 1"),
+        "perfect": Limit(1e-6, "rounding in single precision, as a share of the first loss"),
+    },
+)
+def targets_of_another_size(case: Case) -> Clue | None:
+    """Targets are numbers of quite another size than what the untrained network gives.
+
+    Why it breaks training: an error of 1,000 makes gradients of its size, so that rates which suit
+    other problems throw the weights about; with Adam the last layer creeps there step by step.
+
+    How it is seen: the root mean square of the targets, beside that of the first outputs; where
+    outputs that equal the targets have no loss, so that both are in one unit.
+
+    How to mend it: standardise targets too; set the last bias to their mean.
+
+    Before:
+        y = table.price                        # 20,000 to 900,000
+    After:
+        y = (table.price - mean) / std         # and prediction * std + mean in use
+
+    Source: reason 12, applied to targets; Bishop (1995), Neural Networks for Pattern
+    Recognition, section 8.2.
+    """
+    if not case.has("start", "perfect"):
+        return None
+    least = abs(case.number("start", "perfect")) / case.number("start", "loss")
+    size, outputs = case.number("targets", "size"), case.number("start", "output_size")
+    ratio = size / outputs if outputs > 0 and least < case.limits["perfect"] else 1.0
+    if not ratio > 0 or 1 / case.limits["ratio"] <= ratio <= case.limits["ratio"]:
+        return None
+    mean, std = case.number("targets", "mean"), case.number("targets", "std")
+    words = f"Targets have mean {mean:.4g} and deviation {std:.4g}; the first outputs are about "
+    return Clue(
+        f"{words}{outputs:.2g}.",
+        {"ratio": ratio},
+        Crossed("ratio", max(ratio, 1 / ratio)),
+    )

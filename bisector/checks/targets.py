@@ -176,6 +176,42 @@ def target_among_the_features(case: Case) -> Clue | None:
 
 
 @check(
+    "R01f",
+    "extreme targets",
+    needs=("targets",),
+    remedy=Remedy("Look at these samples; correct or drop them, or take a loss that bears them."),
+    limits={"widths": Limit(20.0, "as of inputs: heavy tails of healthy tables reach 10")},
+)
+def extreme_targets(case: Case) -> Clue | None:
+    """Single targets lie far outside of all others: codes for "missing", another unit, a slip.
+
+    Why it breaks training: a squared error of 100 times the others' counts 10,000 times as much;
+    the network learns these few, and every step throws the rest away.
+
+    How it is seen: the distance from the median, in widths between the 10 and 90 % quantiles,
+    which the extremes themselves do not move.
+
+    How to mend it: drop samples without a target; bring all to one unit; Huber's loss.
+
+    Before:
+        y = table.price                        # 99999 where it was not known
+    After:
+        table = table[table.price < 99999]; y = table.price
+
+    Source: reason 1, "verify that the input makes sense", applied to the targets; Huber (1964).
+    """
+    widths = case.number("targets", "extreme_widths")
+    if widths <= case.limits["widths"]:
+        return None
+    value, middle = (case.number("targets", f"extreme_{w}") for w in ("value", "median"))
+    return Clue(
+        f"A target is {value:.4g} where the median is {middle:.4g}: {widths:.0f} widths off.",
+        {"samples": case.each("targets", "extreme_samples")},
+        Crossed("widths", widths),
+    )
+
+
+@check(
     "R06b",
     "one input with several labels",
     needs=("conflicts",),
@@ -222,6 +258,10 @@ def conflicting_labels(case: Case) -> Clue | None:
     limits={
         "share": Limit(0.07, "our choice: clean sets of the calibration show at most 0.01"),
         "contradicted": Limit(0.012, "our choice: hard but clean sets show at most 0.002"),
+        "one_way": Limit(0.08, "our choice: clean sets of the calibration show at most 0.03"),
+        "of_suspects": Limit(
+            0.6, "our choice: in hard but clean sets at most 0.35 are of one kind"
+        ),
     },
 )
 def wrong_labels(case: Case) -> Clue | None:
@@ -232,7 +272,8 @@ def wrong_labels(case: Case) -> Clue | None:
 
     How it is seen: confident learning on held-out predictions of nearest neighbours. Two shares
     must be crossed: of labels that are probably wrong, and of those whose neighbours agree on
-    another label, which hard but clean problems hardly have.
+    another label, which hard but clean problems hardly have. Or most of the suspects, and a good
+    part of a class, are of one other class, and not the other way round.
 
     How to mend it: look at the samples named first; have them labelled again, or leave them out.
 
@@ -245,12 +286,27 @@ def wrong_labels(case: Case) -> Clue | None:
     """
     share, sure = (case.number("noise", n) for n in ("share", "contradicted"))
     if share <= case.limits["share"] or sure <= case.limits["contradicted"]:
-        return None
+        return _under_another_name(case)
     return Clue(
         f"About {share:.0%} of the labels are wrong; {sure:.1%} are contradicted by at least 8 of "
         f"10 neighbours.",
         {n: case.each("noise", n) for n in ("samples", "given", "likelier")},
         Crossed("share", share),
+    )
+
+
+def _under_another_name(case: Case) -> Clue | None:
+    """Of three classes or more, a part of one stands under the name of another."""
+    share, of_suspects = (case.number("noise", f"one_way_{n}") for n in ("share", "of_suspects"))
+    few = case.number("noise", "one_way") < SHOWN or case.number("noise", "classes") < 3
+    if few or share <= case.limits["one_way"] or of_suspects <= case.limits["of_suspects"]:
+        return None
+    given, likelier = (int(case.number("noise", f"one_way_{n}")) for n in ("given", "likelier"))
+    return Clue(
+        f"About {share:.0%} of class {given} are probably of class {likelier}, and hardly any the "
+        f"other way round.",
+        {n: case.each("noise", n) for n in ("samples", "given", "likelier")},
+        Crossed("one_way", share),
     )
 
 

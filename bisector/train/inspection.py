@@ -1,7 +1,7 @@
 """What can be seen of a training before it trains: `python -m bisector.train.inspection TARGET SEED`.
 
 Builds the parts of a recipe as the loop does, or calls the user's function up to `run.watch`; takes
-no optimizer step, and writes facts into the run directory: numbers, words and lists, by family.
+no step of the optimizer's own, and writes facts into the run directory: numbers, words and lists, by family.
 Looking changes nothing: the parts are looked at in copies, and every global random stream is put
 back where it was.
 """
@@ -61,6 +61,7 @@ FAMILIES: Mapping[str, Callable[[Scene], dict[str, Any]]] = {
     "numbers": data.numbers,
     "labels": data.labels,
     "conflicts": conflicts.conflicts,
+    "targets": data.targets,
     "leaks": data.leaks,
     "splits": splits.splits,
     "shares": splits.shares,
@@ -80,6 +81,7 @@ FAMILIES: Mapping[str, Callable[[Scene], dict[str, Any]]] = {
     "neutral": neutral.neutral,
     "parameters": network.parameters,
     "handed": network.handed,
+    "first_step": network.first_step,
     "independence": dimensions.independence,
     "causality": dimensions.causality,
     "signal": network.signal,

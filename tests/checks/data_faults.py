@@ -52,6 +52,30 @@ def coded(share: float) -> Change:
     return change
 
 
+def under_another_name(one: int, other: int, share: float) -> Change:
+    """A part of one class, labelled as another."""
+
+    def change(s: Split) -> None:
+        there = (s.y == one).nonzero().flatten()
+        s.y[there[: round(share * len(there))]] = other
+
+    return change
+
+
+def far_targets(share: float, value: float) -> Change:
+    def change(s: Split) -> None:
+        s.y[rows(s, share)] = value
+
+    return change
+
+
+def other_targets(scale: float, shift: float = 0.0) -> Change:
+    def change(s: Split) -> None:
+        s.y, s.vy = s.y * scale + shift, s.vy * scale + shift
+
+    return change
+
+
 def in_bytes(share: float) -> Change:
     def change(s: Split) -> None:
         s.x[rows(s, share)] *= 255
@@ -260,6 +284,8 @@ DATA_FAULTS: list[tuple[str, str, Change]] = [
     ("R01d", "text", over_and_over(100)),
     ("R01e", "table", coded(0.005)),
     ("R01e", "table", coded(0.05)),
+    ("R01e", "table", coded(0.4)),
+    ("R01e", "numbers", coded(0.25)),
     ("R01e", "image", in_bytes(0.003)),
     ("R01e", "image", in_bytes(0.05)),
     ("R15a", "image", validation_as(lambda x: x[..., :7])),
@@ -303,6 +329,14 @@ DATA_FAULTS: list[tuple[str, str, Change]] = [
     ("R06", "table", mislabelled(0.2)),
     ("R06", "series", mislabelled(0.2)),
     ("R06", "words", mislabelled(0.2)),
+    ("R06", "image", under_another_name(3, 5, 0.3)),
+    ("R06", "image", under_another_name(0, 6, 0.4)),
+    ("R06", "series", under_another_name(0, 1, 0.2)),
+    ("R01f", "numbers", far_targets(0.03, 1e5)),
+    ("R01f", "numbers", far_targets(0.003, 99.0)),
+    ("R12b", "numbers", other_targets(1000.0)),
+    ("R12b", "numbers", other_targets(50.0, 200.0)),
+    ("R12b", "numbers", other_targets(1e-4)),
     ("R15c", "table", near_copies(0.2)),
     ("R15c", "image", near_copies(0.1)),
     ("R15d", "image", without(3)),

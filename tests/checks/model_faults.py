@@ -78,14 +78,6 @@ def frozen(only: str) -> Change:
     return change
 
 
-def not_handed(kept: str) -> Change:
-    def change(parts: Parts) -> Parts:
-        some = [p for n, p in parts.model.named_parameters() if kept in n]
-        return dataclasses.replace(parts, optimizer=torch.optim.SGD(some, lr=0.1))
-
-    return change
-
-
 def in_a_list(parts: Parts) -> Parts:
     head = parts.model.head
     del parts.model.head
@@ -122,6 +114,11 @@ def root_of_sum(out: Tensor, y: Tensor) -> Tensor:
 def one_score(criterion: Any) -> Change:
     """Binary: one score per row of the table."""
     return after(lambda out: out[:, 1], lambda out, y: criterion(out, y.float()))
+
+
+def each_class(criterion: Any) -> Change:
+    """Yes or no for every class."""
+    return loss(lambda out, y: criterion(out, F.one_hot(y, out.shape[1]).float()))
 
 
 def sigmoid_first(out: Tensor, y: Tensor) -> Tensor:
@@ -161,20 +158,6 @@ def anew(name: str, width: int) -> Change:
         return layer(h)
 
     return of_layer(name, made_in_forward)
-
-
-def replaced(parts: Parts) -> Parts:
-    other = nn.Linear(3, 3)
-    return dataclasses.replace(parts, optimizer=torch.optim.Adam(other.parameters()))
-
-
-def rate(value: float) -> Change:
-    def change(parts: Parts) -> Parts:
-        for group in parts.optimizer.param_groups:
-            group["lr"] = value
-        return parts
-
-    return change
 
 
 def instead(**arguments: Any) -> Change:
@@ -272,6 +255,8 @@ MODEL_FAULTS: list[tuple[str, str, Change]] = [
     ("R25b", "image", after(lambda out: out.view(32, 10))),
     ("R25b", "table", after(lambda out: out.view(32, 2))),
     ("R28b", "image", constant(0.0)),
+    ("R28b", "image", constant(0.0, "halve")),
+    ("R28b", "table", constant(0.0, "second")),
     ("R28b", "table", constant(0.0)),
     ("R28a", "image", constant(0.05)),
     ("R28a", "table", constant(0.1, "second")),
@@ -284,12 +269,12 @@ MODEL_FAULTS: list[tuple[str, str, Change]] = [
     ("R23b", "image", frozen("")),
     ("R23b", "table", frozen("first.weight")),
     ("R23b", "text", frozen("block")),
-    ("R23c", "image", not_handed("head")),
-    ("R23c", "table", not_handed("weight")),
     ("R26", "table", of_layer("first", Wrong.apply)),
     ("R26", "table", of_layer("second", Halved.apply)),
     ("R26", "image", of_layer("large", Halved.apply)),
     ("R26", "text", of_layer("block", Halved.apply)),
+    ("R23d", "image", of_layer("halve", lambda h: (10 * h).round() / 10)),
+    ("R23d", "table", of_layer("first", torch.sign)),
     ("R35f", "image", of_layer("halve", lambda h: F.relu(h - 100))),
     ("R35f", "table", of_layer("first", lambda h: F.relu(h - 50))),
     ("R28c", "image", times(20.0)),
@@ -311,6 +296,8 @@ MODEL_FAULTS: list[tuple[str, str, Change]] = [
     ("R25d", "words", instead(tokens=40)),
     ("R25d", "image", inserted("large", nn.Conv2d(3, 8, 3))),
     ("R25e", "table", after(lambda out: out + (out[:, 0] - out[:, :1]).mean())),
+    ("R25e", "words", of_layer("head", lambda h: h * (h.amax(1) / h.std(1, keepdim=True)).mean())),
+    ("R25e", "image", of_layer("head", lambda h: h + (h.mean(1) - h[:, :1]).mean(1, keepdim=True))),
     ("R22a", "table", plain_tensor("second", 32)),
     ("R22b", "table", anew("second", 32)),
     ("R22b", "text", anew("block", 32)),
@@ -329,9 +316,6 @@ MODEL_FAULTS: list[tuple[str, str, Change]] = [
     ("R32c", "table", inserted("first", nn.BatchNorm1d(32, momentum=0.99))),
     ("R30", "table", inserted("first", nn.Dropout(0.95))),
     ("R30", "image", inserted("large", nn.Dropout(0.9))),
-    ("R36d", "table", rate(0.0)),
-    ("R36d", "text", rate(5.0)),
-    ("R23c", "table", replaced),
     ("R19a", "table", after(lambda out: out.sigmoid())),
     ("R19a", "words", after(lambda out: out.softmax(1))),
     ("R19f", "table", after(F.relu)),
@@ -339,6 +323,8 @@ MODEL_FAULTS: list[tuple[str, str, Change]] = [
     ("R19h", "numbers", after(F.relu)),
     ("R19h", "numbers", after(torch.sigmoid)),
     ("R19g", "table", one_score(lambda out, y: F.binary_cross_entropy(out.clamp(0, 1), y))),
+    ("R19g", "words", each_class(lambda out, y: F.binary_cross_entropy(F.hardtanh(out, 0, 1), y))),
+    ("R19c", "image", each_class(sigmoid_first)),
     (
         "R19c",
         "table",

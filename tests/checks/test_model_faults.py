@@ -1,4 +1,4 @@
-"""Every fault of the model or of its loss is the first finding, at more than one severity."""
+"""Every fault of the model, its loss or its optimizer is the first finding, at more than one severity."""
 
 import dataclasses
 from pathlib import Path
@@ -6,20 +6,25 @@ from pathlib import Path
 import pytest
 from check_gallery import KINDS, copied, examined, made, warned
 from model_faults import MODEL_FAULTS, Change, times
+from optimiser_faults import OPTIMISER_FAULTS
 from severities import severities
 
 
-@pytest.mark.parametrize(("expected", "kind", "change"), severities(MODEL_FAULTS))
+@pytest.mark.parametrize(
+    ("expected", "kind", "change"), severities([*MODEL_FAULTS, *OPTIMISER_FAULTS])
+)
 def test_a_fault_of_the_model_is_the_first_finding(
     tmp_path: Path, expected: str, kind: str, change: Change
 ) -> None:
     assert warned(examined(change(made(kind, tmp_path))))[:1] == [expected]
 
 
-def test_targets_far_from_zero_are_seen_in_the_first_loss(tmp_path: Path) -> None:
+def test_targets_far_from_zero_are_named_before_the_first_loss_that_they_make(
+    tmp_path: Path,
+) -> None:
     split = KINDS["numbers"][0]()
     split.y, split.vy = (152 + 77 * part for part in (split.y, split.vy))
-    assert warned(examined(made("numbers", tmp_path, data=split)))[:1] == ["R17"]
+    assert warned(examined(made("numbers", tmp_path, data=split)))[:2] == ["R12b", "R17"]
 
 
 def test_a_fault_upstream_is_named_before_those_downstream(tmp_path: Path) -> None:

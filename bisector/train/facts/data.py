@@ -12,6 +12,8 @@ from bisector.train.facts.shown import Absent
 from bisector.train.facts.traced import trace
 
 Facts = dict[str, Any]
+DIFFERENT = 10
+"""Different values from which on a feature is taken to be measured, and not a code."""
 
 
 def inputs(scene: Scene) -> Facts:
@@ -82,10 +84,7 @@ def extremes(train: Samples) -> Facts:
     """The value furthest from its feature's median, in widths between the 10 and 90 % quantiles."""
     each = features(train.x)
     finite = each.isfinite().all(1)
-    known = each[finite]
-    low, middle, high = (known.quantile(q, dim=0) for q in torch.tensor([0.1, 0.5, 0.9]))
-    width = high - low
-    away = torch.where(width > 0, (each - middle).abs() / width, torch.zeros(()))
+    away, middle = widths_off(each, each[finite])
     away[~finite] = 0.0
     worst = away.max(0).values
     feature = int(worst.argmax())
@@ -101,6 +100,58 @@ def extremes(train: Samples) -> Facts:
             (away[:, feature].view(len(train.x), of_sample) > 20).any(1)
         ),
         "extreme_share": share,
+        **standing_apart(each[finite]),
+    }
+
+
+def widths_off(each: torch.Tensor, known: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """How far values [N, F] are from the median [F] of the known ones, which is returned too."""
+    low, middle, high = (known.quantile(q, dim=0) for q in torch.tensor([0.1, 0.5, 0.9]))
+    width = high - low
+    return torch.where(width > 0, (each - middle).abs() / width, torch.zeros(())), middle
+
+
+def standing_apart(known: torch.Tensor) -> Facts:
+    """One value that stands again and again, furthest outside of all others of its feature.
+
+    Its distance to the next is given in ranges of the others; of few different values (codes,
+    counts) none is looked at.
+    """
+    found: Facts = {"apart": 0.0, "apart_feature": 0, "apart_value": 0.0, "apart_share": 0.0}
+    for feature, column in enumerate(known.T):
+        values, counts = column.unique(return_counts=True)
+        if len(values) < DIFFERENT:
+            continue
+        for at, others in ((0, values[1:]), (-1, values[:-1])):
+            gap = (others - values[at]).abs().min() / (others[-1] - others[0])
+            if counts[at] > 2 and gap.item() > found["apart"]:
+                share = counts[at].item() / len(column)
+                found = {"apart": gap.item(), "apart_feature": feature,
+                         "apart_value": values[at].item(), "apart_share": share}  # fmt: skip
+    return found
+
+
+def targets(scene: Scene) -> Facts:
+    """Targets that are numbers: their size, and the one furthest from the median."""
+    y = scene.train.y
+    if not y.is_floating_point() or scene.train.labels is not None:
+        raise Absent("targets are not numbers")
+    each = y.flatten(1) if y.ndim > 1 else y[:, None]
+    known = each[each.isfinite().all(1)].float()
+    if len(known) < DIFFERENT:
+        raise Absent("hardly any target is finite")
+    away, middle = widths_off(known, known)
+    row, column = divmod(int(away.argmax()), away.shape[1])
+    return {
+        "size": known.square().mean().sqrt().item(),
+        "mean": known.mean().item(),
+        "std": known.std().item(),
+        "extreme_widths": away.max().item(),
+        "extreme_value": known[row, column].item(),
+        "extreme_median": middle[column].item(),
+        "extreme_samples": scene.train.named(
+            (each - middle).abs().amax(1) >= (known[row] - middle).abs().max()
+        ),
     }
 
 

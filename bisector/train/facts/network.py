@@ -1,5 +1,6 @@
 """Facts about the untrained network: its parameters, their gradients, the signal by depth."""
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,7 +8,7 @@ import torch
 from torch import nn
 
 from bisector.train.facts.samples import KEPT
-from bisector.train.facts.scene import Scene
+from bisector.train.facts.scene import Scene, given
 from bisector.train.facts.shown import Absent
 from bisector.train.facts.traced import trace
 
@@ -53,18 +54,48 @@ def handed(scene: Scene) -> Facts:
     own = dict(scene.shown.model.named_parameters())
     loss = scene.shown.loss
     known = {id(p) for p in (*own.values(), *(loss.parameters() if loss else ()))}
-    given = [p for group in scene.optimizer.param_groups for p in group["params"]]
-    there = {id(p) for p in given}
+    there = {id(p) for group in scene.optimizer.param_groups for p in group["params"]}
     groups = scene.optimizer.param_groups
     # Where a schedule begins at zero, the rate it goes by is kept beside it.
     rates = [float(g.get("initial_lr", g["lr"])) for g in groups if "lr" in g]
     return {
         "optimizer": type(scene.optimizer).__name__,
-        "given": len(given),
-        "strangers": sum(id(p) not in known for p in given),
+        "given": len(there),
+        "strangers": len(there - known),
         "not_handed": [n for n, p in own.items() if p.requires_grad and id(p) not in there],
         "rates": rates,
         "decays": [float(g.get("weight_decay", 0.0)) for g in groups],
+    }
+
+
+def first_step(scene: Scene) -> Facts:
+    """What one step of the optimizer would do to each weight matrix, on copies of everything.
+
+    Raises:
+        Absent: there is no finite gradient to step by.
+    """
+    parts = (scene.shown.model, given(scene.shown.loss, "loss"), scene.optimizer)
+    model, loss, optimizer = copy.deepcopy(parts)
+    for group in optimizer.param_groups:
+        group["lr"] = group.get("initial_lr", group["lr"])
+    x, y = scene.batch()
+    model.train()
+    loss(model(x), y).mean().backward()
+    handed = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    moved = [
+        (name, p, p.detach().clone(), p.grad.detach().clone())
+        for name, p in model.named_parameters()
+        if p.ndim > 1 and p.any() and id(p) in handed and p.grad is not None and p.grad.any()
+    ]
+    if not moved or not all(finite(gradient) for *_, gradient in moved):
+        raise Absent("no weight matrix has a finite gradient")
+    # A scheduler puts its own `step` on the instance, which is bound to the training's optimizer.
+    type(optimizer).step(optimizer)
+    return {
+        "optimizer": type(optimizer).__name__,
+        "layers": [name for name, *_ in moved],
+        "ratios": [((p - old).norm() / old.norm()).item() for _, p, old, _ in moved],
+        "moved": [(p != old)[gradient != 0].float().mean().item() for _, p, old, gradient in moved],
     }
 
 

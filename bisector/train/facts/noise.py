@@ -7,6 +7,7 @@ What a hard problem lacks is samples whose neighbours all agree on another label
 import itertools
 from typing import Any
 
+import torch
 from cleanlab.filter import find_label_issues
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
@@ -62,4 +63,28 @@ def noise(scene: Scene) -> Facts:
         "samples": [scene.train.numbers[i] for i in shown],
         "given": [int(y[i]) for i in shown],
         "likelier": [int(p[i].argmax()) for i in shown],
+        **one_way(y[suspects], p[suspects].argmax(1), labels.bincount()),
+    }
+
+
+def one_way(given: Any, likelier: Any, sizes: torch.Tensor) -> Facts:
+    """The class that most often stands in another's place: in a class no smaller than its own.
+
+    Of two classes that are hard to tell apart, as many are taken for the one as for the other; and
+    a rare class is taken for a common one.
+    """
+    counts = torch.zeros(len(sizes), len(sizes), dtype=torch.long)
+    for one, other in zip(given, likelier, strict=True):
+        counts[one, other] += 1
+    allowed = (sizes[:, None] >= sizes[None, :]) & (counts > 2 * counts.T)
+    best = int((counts * allowed).argmax())
+    one, other = divmod(best, len(sizes))
+    most = int((counts * allowed)[one, other])
+    return {
+        "one_way": most,
+        "one_way_given": one,
+        "one_way_likelier": other,
+        "one_way_share": most / max(1, int(sizes[one])),
+        "one_way_of_suspects": most / max(1, len(given)),
+        "classes": len(sizes),
     }

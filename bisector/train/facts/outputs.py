@@ -76,9 +76,14 @@ def start(scene: Scene) -> Facts:
         "targets": list(y.shape),
         "largest_output": out.abs().max().item(),
         "output_std": out.float().std().item(),
+        "output_size": out.float().square().mean().sqrt().item(),
     }
     axis = class_axis(out, y)
-    return facts | ({} if axis is None else {"classes": out.shape[axis]})
+    if axis is not None:
+        return facts | {"classes": out.shape[axis]}
+    if y.is_floating_point():
+        facts["perfect"] = loss(y.reshape(out.shape).to(out), y).item()
+    return facts
 
 
 def knows_nothing(out: torch.Tensor, y: torch.Tensor, scene: Scene) -> torch.Tensor:
