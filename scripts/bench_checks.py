@@ -15,8 +15,11 @@ import tempfile
 import time
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from itertools import product
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +67,8 @@ class Row:
     """Findings at warning or above, first to last."""
     unlooked: tuple[str, ...]
     seconds: float
+    costs: Mapping[str, float]
+    """Seconds by family of facts."""
 
 
 def main() -> int:
@@ -80,12 +85,15 @@ def main() -> int:
     say = Printer(as_json=args.json)
     with tempfile.TemporaryDirectory() as folder:
         rundir = Path(folder)
-        costs: dict[str, list[float]] = defaultdict(list)
         faults = every_fault()
-        rows = [looked(f.name, f.expected, f.make(rundir), costs) for f in faults]
-        well = list(healthy(rundir, 4 if args.quick else 20, costs))
+        seeds = range(4 if args.quick else 20)
+        with ProcessPoolExecutor(
+            mp_context=get_context("spawn"), initializer=warnings.simplefilter, initargs=("ignore",)
+        ) as pool:
+            rows = list(pool.map(faulty, range(len(faults)), chunksize=8))
+            well = list(pool.map(healthy, *zip(*product(seeds, (*KINDS, *SHIPPED)), strict=True)))
         tell_rows(say, rows, well, matrix=args.matrix)
-        tell_costs(say, costs)
+        tell_costs(say, [*rows, *well])
         tell_quiet(say, rundir, rows, faults)
         chosen = [f for f in faults if f.kind in LIBRARY_FAULTS]
         tell_libraries(say, rundir, args.folder, firsts(chosen) if args.quick else chosen)
@@ -93,35 +101,40 @@ def main() -> int:
     return 1 if wrong or any(r.said for r in well) else 0
 
 
-def looked(name: str, expected: str, parts: Parts, costs: dict[str, list[float]]) -> Row:
+def faulty(number: int) -> Row:
+    """One of the faults."""
+    fault = every_fault()[number]
+    with tempfile.TemporaryDirectory() as folder:
+        return looked(fault.name, fault.expected, fault.make(Path(folder)))
+
+
+def healthy(seed: int, kind: str) -> Row:
+    """One of the gallery's recipes, or a shipped baseline: nothing wrong in it."""
+    with tempfile.TemporaryDirectory() as folder:
+        if kind in KINDS:
+            return looked(f"{kind} seed {seed}", "", made(kind, Path(folder), seed=seed))
+        recipe = OmegaConf.create(dict(Composer(kind).recipe([])))
+        return looked(f"conf={kind} seed {seed}", "", build(recipe, Run(Path(folder), seed)))
+
+
+def looked(name: str, expected: str, parts: Parts) -> Row:
     """Inspect one recipe, and let all checks look that need no training."""
     began = time.process_time()
     found = inspect(of_recipe(parts), torch.device("cpu"), Bounds())
     diagnosis = told(found)
-    for family, seconds in found.seconds.items():
-        costs[family].append(seconds)
     return Row(
         name,
         expected,
         tuple(f.check for f in diagnosis.findings if f.severity is not Severity.NOTE),
         tuple(u.check for u in diagnosis.unlooked),
         time.process_time() - began,
+        dict(found.seconds),
     )
 
 
 def told(found: Inspected) -> Diagnosis:
     """What the checks say of the facts."""
     return diagnose(CATALOGUE, finite(found.facts), found.absent, Terms())
-
-
-def healthy(rundir: Path, seeds: int, costs: dict[str, list[float]]) -> Iterator[Row]:
-    """The gallery's recipes and the shipped baselines, nothing wrong in them, by seed."""
-    for seed in range(seeds):
-        for kind in KINDS:
-            yield looked(f"{kind} seed {seed}", "", made(kind, rundir, seed=seed), costs)
-        for name in SHIPPED:
-            recipe = OmegaConf.create(dict(Composer(name).recipe([])))
-            yield looked(f"conf={name} seed {seed}", "", build(recipe, Run(rundir, seed)), costs)
 
 
 def firsts(faults: Sequence[EveryFault]) -> list[EveryFault]:
@@ -211,11 +224,15 @@ def tell_matrix(rows: Sequence[Row]) -> None:
         print(f"{row.name[:27]:<28}{row.expected:<6}" + "".join(signs[i] for i in ids))
 
 
-def tell_costs(say: Printer, costs: dict[str, list[float]]) -> None:
+def tell_costs(say: Printer, rows: Sequence[Row]) -> None:
     """What each family of facts takes; a check takes next to nothing beside its facts."""
+    costs: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        for family, seconds in row.costs.items():
+            costs[family].append(seconds)
     say.title("Seconds by family of facts, and the checks that need it")
     users = {f: [c.id for c in CATALOGUE if f in c.needs] for f in costs}
-    rows = [
+    table = [
         {
             "facts": family,
             "median s": round(statistics.median(seconds), 3),
@@ -224,7 +241,7 @@ def tell_costs(say: Printer, costs: dict[str, list[float]]) -> None:
         }
         for family, seconds in costs.items()
     ]
-    say.table("cost", sorted(rows, key=lambda row: -float(str(row["median s"]))))
+    say.table("cost", sorted(table, key=lambda row: -float(str(row["median s"]))))
 
 
 def tell_quiet(
