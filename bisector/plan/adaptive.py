@@ -19,9 +19,9 @@ from bisector.plan.cost import expected_cost, resolvable
 from bisector.plan.likelihood import Likelihood, PassFail, Slip
 from bisector.plan.metric import by_metric
 from bisector.plan.observations import Observations, observe
-from bisector.plan.questions import LEADERS, RANDOM, Terms, candidates, pick
+from bisector.plan.questions import LEADERS, LEADING, RANDOM, Terms, candidates, pick
 from bisector.plan.shapes import PRIOR
-from bisector.plan.space import Space
+from bisector.plan.space import Bools, Space
 from bisector.plan.stream import uniforms
 from bisector.ports import Accusation
 
@@ -85,7 +85,12 @@ class AdaptivePlanner:
         seed = (session.experiment.seed, len(seen.runs), len(seen.pending), space.size)
         uniform = uniforms(seed, RANDOM * (space.size + 1)).reshape(RANDOM, -1)
         chance = resolvable(seen, space)
-        terms = Terms(expected_cost(seen, space, chance), _needed(belief, seen))
+        terms = Terms(
+            expected_cost(seen, space, chance),
+            _needed(belief, seen),
+            _urgent(belief, seen),
+            session.experiment.budget.confidence,
+        )
         pending = space.encode(seen.pending)
         questions = pick(belief, terms, pending, slots, candidates(belief, uniform))
         worth = [q.row for q in questions if q.bits * chance(q.row[None])[0] >= LEAST_BITS]
@@ -120,6 +125,15 @@ def _needed(belief: Belief, seen: Observations) -> dict[bytes, float]:
             key = np.packbits(belief.space.encode([subset])).tobytes()
             needed[key] = needed.get(key, 0.0) + probability
     return needed
+
+
+def _urgent(belief: Belief, seen: Observations) -> tuple[Bools, ...]:
+    """What the certificate of a leader lacks that is likelier than not, and is not training."""
+    (members, probability), space = belief.ranked[0], belief.space
+    if probability < LEADING:
+        return ()
+    missing = lacking(certificate(members, space), space, seen)
+    return tuple(space.encode([s])[0] for s in missing if s not in seen.pending)
 
 
 def _give_up(belief: Belief, seen: Observations, because: str) -> Accusation:
