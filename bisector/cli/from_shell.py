@@ -20,12 +20,15 @@ import yaml
 from bisector.collect.pattern import STEP, Pattern
 from bisector.collect.readers import PASSED
 from bisector.errors import ConfigError
+from bisector.model.evidence import OBSERVED_LOSS
 from bisector.workload.options import number_of
 from bisector.workload.template import OVERRIDES
 
 SAVED = ".commands"
 """The folder, below that of the sessions, for experiments that were typed; no session has such a name."""
 
+STEPS = 20
+"""Steps over which an observed loss is averaged: that of one batch says little."""
 LR_NAMES = ("lr", "learning_rate", "learning-rate", "base_lr", "learning_rate_init")
 _LOWER = re.compile(r"loss|err|ppl|perplex|mse|mae|wer|cer|nll|bpb|bpc|fid", re.IGNORECASE)
 _NAMED = re.compile(r"\s*([\w.-]+)\s*:(?:\s+(.*)|\s*)", re.DOTALL)
@@ -94,6 +97,8 @@ def of_command(args: argparse.Namespace, argv: Sequence[str]) -> Conf:
     }
     if lr := _learning_rate(args, argv):
         conf["lr"] = lr
+    if args.observe or conf["judge"]["metric"] == OBSERVED_LOSS:
+        conf["observe"] = True
     return conf
 
 
@@ -160,6 +165,8 @@ def _judged(args: argparse.Namespace) -> Conf:
     judge: Conf = {"metric": name, "direction": "minimize" if lower else "maximize"}
     if args.min_effect is not None:
         judge["min_effect"] = args.min_effect
+    if name == OBSERVED_LOSS:
+        judge["last"] = STEPS
     return {"read": {"stdout": [unreferenced(text) for text in stdout]}, "judge": judge}
 
 

@@ -60,5 +60,11 @@ def _judging(group: argparse._ArgumentGroup) -> None:
     better.add_argument("--higher", action="store_true", help="a higher value is better")
     better.add_argument("--lower", action="store_true", help="a lower value is better")
     group.add_argument("--min-effect", type=float, help="the smallest harm worth a verdict")
+    group.add_argument(
+        "--observe",
+        action="store_true",
+        help="watch every run's PyTorch from outside, with no edit; --metric observed/loss is then "
+        "the training loss",
+    )
     group.add_argument("--lr-key", metavar="OPTION", help="the option of the learning rate")
     group.add_argument("--spelling", help="how settings are passed on (default: words, as typed)")

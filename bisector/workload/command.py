@@ -94,7 +94,8 @@ class CommandWorkload:
         env = {**named, **_store(rundir), **own, **spelled.env, **around.env}
         env[ENV_RUNDIR] = str(rundir)
         if trial.arm.watched or session.experiment.observe:
-            env = observed(env, rundir, session.experiment.inspect.memory_mb)
+            memory = session.experiment.inspect.memory_mb if trial.arm.watched else 0.0
+            env = observed(env, rundir, memory)
         job = Job(tuple(argv), rundir, env, self.limits, self._place(rundir, code))
         return shared_out(job)
 

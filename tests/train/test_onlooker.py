@@ -132,7 +132,7 @@ def test_the_script_of_the_hook_knows_the_names_of_the_run_directory():
 def test_the_loss_that_a_module_gave_is_recognised(tmp_path, onlooker):
     train(small(), loss=nn.CrossEntropyLoss())
     assert isinstance(onlooker.watch.loss, nn.CrossEntropyLoss)
-    assert [row["step"] for row in rows(tmp_path, "look")] == [2, 3, 4, 6]
+    assert [row["step"] for row in rows(tmp_path, "look")] == [1, 2, 3, 4, 6]
 
 
 def test_modules_that_a_script_calls_one_after_the_other_are_one_model(tmp_path, onlooker):
@@ -235,6 +235,7 @@ def test_a_fault_of_the_observation_ends_it_and_not_the_training(tmp_path, monke
     )
     assert "not observed any more: RuntimeError: planted" in notes(tmp_path)
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+    monkeypatch.undo()
     onlooker.close()
 
 
@@ -264,3 +265,65 @@ def test_when_it_is_over_torch_is_as_it_was(tmp_path):
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
     assert not _global_optimizer_post_hooks
     assert not _global_forward_hooks
+
+
+def born(tmp_path, onlooker, model, loss=F.cross_entropy, steps=4):
+    train(model, steps=steps, loss=loss)
+    onlooker.close()
+    return looked(tmp_path).facts["nonfinite"]
+
+
+class Rooted(nn.Module):
+    """Takes the root of what a layer gives: of negative numbers, or with a slope at 0."""
+
+    def __init__(self, scale: float, offset: float) -> None:
+        super().__init__()
+        self.body, self.head = nn.Linear(4, 4), nn.Linear(4, 3)
+        self.scale, self.offset = scale, offset
+
+    def forward(self, x):
+        return self.head((self.body(x) * self.scale - self.offset).sqrt())
+
+
+def test_a_nan_in_a_forward_pass_is_told_with_operation_and_module(tmp_path, onlooker):
+    found = born(tmp_path, onlooker, nn.Sequential(nn.Linear(4, 4), Rooted(1.0, 9.0)))
+    assert (found["operator"], found["phase"], found["module"]) == ("sqrt", "forward", "1")
+    assert "test_onlooker.py" in found["where"]
+    assert found["born"] == "operation"
+
+
+def test_a_nan_in_a_backward_pass_is_told_before_the_step_spoils_the_weights(tmp_path, onlooker):
+    found = born(tmp_path, onlooker, Rooted(0.0, 0.0))
+    assert found["phase"] == "backward"
+    assert "the slope of sqrt at 0" in found["cause"]
+
+
+def test_a_nan_in_what_the_script_computes_itself_is_read_from_the_graph(tmp_path, onlooker):
+    def entropy(out, target):
+        chances = torch.softmax(out * 400, 1)
+        return F.cross_entropy(out, target) + (chances * chances.log()).sum(1).mean()
+
+    found = born(tmp_path, onlooker, small(), entropy)
+    assert (found["operator"], found["phase"]) == ("log", "forward")
+    assert "the logarithm of 0" in found["cause"]
+    assert "the loss, outside of the model" in found["where"]
+
+
+def test_doing_a_pass_again_leaves_no_trace(tmp_path):
+    """Drawn numbers and running statistics go on as if nothing had been done twice."""
+
+    def left(observing):
+        onlooker = observe(str(tmp_path)) if observing else None
+        torch.manual_seed(1)
+        model = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Dropout(0.5), nn.Linear(6, 3))
+        train(
+            model, loss=lambda out, y: F.cross_entropy(out, y) + (out.sum() - out.sum()).log() * 0
+        )
+        drawn = torch.rand(4)
+        if onlooker is not None:
+            onlooker.close()
+        return [*model.state_dict().values(), drawn]
+
+    for plain, seen in zip(left(False), left(True), strict=True):
+        assert torch.equal(plain.nan_to_num(), seen.nan_to_num())
+    assert looked(tmp_path).facts["nonfinite"]["step"] == 1

@@ -17,10 +17,12 @@ from torch import distributed
 from torch.optim import Optimizer
 
 from bisector.rundir import OBSERVATIONS, ONLOOKER
+from bisector.train.onlooker.alarm import Alarm
 from bisector.train.onlooker.discovery import Discovery, Found
 from bisector.train.onlooker.hearing import Hearing
 from bisector.train.probes.guard import Shield
 from bisector.train.probes.recorder import Recorder
+from bisector.train.probes.settings import ProbeSettings
 from bisector.train.probes.watch import Watch
 
 READERS = ((torch.jit, "script"), (torch.jit, "trace"), (torch.onnx, "export"))
@@ -32,10 +34,12 @@ class Onlooker:
 
     def __init__(self, rundir: Path) -> None:
         self.rundir = rundir
+        self.settings = ProbeSettings.of(rundir) or ProbeSettings()
         self.shield = Shield(self._fell)
         self.watch: Watch | None = None
         self._others: set[int] = set()
         self._readers: list[Hearing] = []
+        self._alarm: Alarm | None = None
         self._discovery = Discovery(self.shield, self._found, self._more)
 
     def begin(self) -> None:
@@ -60,11 +64,13 @@ class Onlooker:
     def close(self) -> None:
         """Write what is left, and leave the process as it was."""
         self._discovery.end()
+        if self._alarm is not None:
+            self._alarm.end()
         for reader in self._readers:
             reader.end()
         if self.watch is not None:
             self.watch.end()
-        self.watch, self._readers = None, []
+        self.watch, self._alarm, self._readers = None, None, []
 
     def _found(self, found: Found) -> None:
         if not _first_of_all() or not self._claim():
@@ -74,11 +80,17 @@ class Onlooker:
         self.watch = Watch(
             recorder, found.model, found.optimizer, found.loss, self.shield, compiled=found.compiled
         )
-        self.watch.catch_up(found.steps, found.backwards, found.losses)
+        # Which module makes which term of the loss was not seen at the first step.
+        self.watch.weighed_next = 2
         self.watch.begin()
         self.note(stage="watching")
+        if found.roots:
+            self.watch.heard(found.roots)
         if found.compiled:
             self.note(remark="torch.compile is used: no look inside of the model")
+            return
+        self._alarm = Alarm(self.watch, self.shield, wait=self.settings.memory_mb > 0)
+        self._alarm.begin(found.roots, found.calls)
 
     def _claim(self) -> bool:
         """Whether no other process of this run is observed already."""
@@ -119,9 +131,11 @@ class Onlooker:
         self.note(remark=f"not observed any more: {type(fault).__name__}: {fault}")
         # What is being taken away may be what went wrong.
         with contextlib.suppress(Exception):
-            self._discovery.end()
+            self._discovery.rest()
+            if self._alarm is not None:
+                self._alarm.let_go()
             if self.watch is not None:
-                self.watch.pause()
+                self.watch.let_go()
 
 
 def _first_of_all() -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bisector.train.probes.tracer import Operation, Range
 
@@ -175,6 +176,24 @@ def grown(born: Operation) -> Cause:
         f"values of {most:.3g} overflow" if most > LARGE else f"an overflow of values of {most:.3g}"
     )
     return Cause("grown", words, mend)
+
+
+def birth(way: Sequence[Operation]) -> dict[str, Any]:
+    """What is told of a value that was born at the beginning of a path: where, and of what cause."""
+    born = way[0]
+    cause = cause_of(born)
+    places = (f"in {born.module}" if born.module else "", f"({born.place})" if born.place else "")
+    return {
+        "operator": f"{born.name}, the gradient of {born.forward}" if born.forward else born.name,
+        "phase": born.phase,
+        "module": born.module,
+        "where": " ".join(filter(None, places)),
+        "born": cause.born,
+        "cause": cause.cause,
+        "mend": cause.mend,
+        "inputs": ranges_told(born.inputs),
+        "path": way_told(way),
+    }
 
 
 def way_told(way: Sequence[Operation]) -> list[str]:

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from bisector.train.batches import Batch
-from bisector.train.probes.births import cause_of, path_to, ranges_told, way_told
+from bisector.train.probes.births import birth, path_to
 from bisector.train.probes.ring import Kept, Replayable, Ring, copied
 from bisector.train.probes.tracer import Tracer, range_of, rows_of, storage, tensors_in
 
@@ -87,7 +87,6 @@ def _traced(training: Replayable, batch: Batch, modules: dict[nn.Module, str]) -
         return {"because": "in the traced step every value is finite"}
     way = path_to(tracer.operations, tracer.bad[0])
     born = way[0]
-    cause = cause_of(born)
     numbers = training.numbers(training.step)
     if (
         not samples
@@ -95,19 +94,7 @@ def _traced(training: Replayable, batch: Batch, modules: dict[nn.Module, str]) -
         and born.output.shape[:1] == tuple(batch[0].shape[:1])
     ):
         samples = born.rows
-    return {
-        "operator": born.name if not born.forward else f"{born.name}, the gradient of {born.forward}",
-        "phase": born.phase,
-        "module": born.module,
-        "where": " ".join(filter(None, [f"in {born.module}" if born.module else "",
-                                        f"({born.place})" if born.place else ""])),
-        "born": cause.born,
-        "cause": cause.cause,
-        "mend": cause.mend,
-        "inputs": ranges_told(born.inputs),
-        "path": way_told(way),
-        "samples": [numbers[row] for row in samples[:8] if row < len(numbers)],
-    }  # fmt: skip
+    return birth(way) | {"samples": [numbers[row] for row in samples[:8] if row < len(numbers)]}
 
 
 def same(one: torch.Tensor, other: torch.Tensor) -> bool:

@@ -65,17 +65,9 @@ class Watch:
         self.before: list[torch.Tensor] = []
         self.histograms = Histograms(recorder, self.parameters)
         self.stale: torch.Tensor | None = None
-        self.began = self.told = time.monotonic()
+        self.began = time.monotonic()
         self.heard = guard(self.hear)
         self._hooks: list[Any] = []
-
-    def catch_up(self, steps: int, backwards: int, losses: Sequence[torch.Tensor]) -> None:
-        """Take what was made before the beginning for seen."""
-        self.step = steps
-        self.due = steps + 1
-        self.passes.steps, self.passes.backwards = steps, backwards
-        self.passes.since_step = 0 if steps else backwards
-        self.losses = list(losses)
 
     def begin(self) -> None:
         """Start to watch."""
@@ -103,10 +95,14 @@ class Watch:
 
     def pause(self) -> None:
         """Hear of nothing, so that steps can be done again."""
-        backward.unlisten(self.heard)
         for hook in self._hooks:
             hook.remove()
         self._hooks = []
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Hear of nothing but steps: safe to call while an optimizer calls its hooks."""
+        backward.unlisten(self.heard)
         self._unlook()
         self.passes.pause()
 

@@ -1,0 +1,83 @@
+"""Looks at the loss and the gradient of each step for the first that is not finite, and has it explained."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+from bisector.train.onlooker.origin import Origin, finite
+from bisector.train.probes import backward
+from bisector.train.probes.guard import Guard
+from bisector.train.probes.watch import Watch
+
+
+class Alarm:
+    """One training that is watched; rings once.
+
+    Args:
+        watch: what watches it, and writes what is found.
+        guard: of the hooks.
+        wait: whether to read numbers from a device that makes the step wait for them.
+    """
+
+    def __init__(self, watch: Watch, guard: Guard, *, wait: bool) -> None:
+        self._watch, self._wait = watch, wait
+        self._origin = Origin(watch.model, _names(watch))
+        self._called = guard(self._origin.called)
+        self._heard, self._before = guard(self._hear), guard(self._before_step)
+        self._calls: Any = None
+        self._steps: Any = None
+        self._rung = False
+
+    def begin(self, roots: Sequence[torch.Tensor], calls: Mapping[nn.Module, Any]) -> None:
+        """Look at every step from now on, and at the one under way, of which this is known already."""
+        for module, args in calls.items():
+            self._called(module, args, {})
+        if roots:
+            self._heard(roots)
+        backward.listen(self._heard)
+        model = self._watch.model
+        self._calls = model.register_forward_pre_hook(self._called, with_kwargs=True)
+        self._steps = register_optimizer_step_pre_hook(self._before)
+
+    def end(self) -> None:
+        """Look no more."""
+        self.let_go()
+        if self._steps is not None:
+            self._steps.remove()
+
+    def let_go(self) -> None:
+        """Hear of nothing but steps: safe to call while an optimizer calls its hooks."""
+        backward.unlisten(self._heard)
+        if self._calls is not None:
+            self._calls.remove()
+
+    def _hear(self, roots: Sequence[torch.Tensor]) -> None:
+        if self._open(roots[0]) and not finite(roots[0]):
+            self._ring(lambda: self._origin.of_loss(roots[0]))
+
+    def _before_step(self, optimizer: Optimizer, *_: object) -> None:
+        first = self._origin.first
+        if first is None or optimizer is not self._watch.optimizer:
+            return
+        if self._open(first) and not self._origin.sound():
+            self._ring(self._origin.of_gradient)
+
+    def _open(self, tensor: torch.Tensor) -> bool:
+        return not self._rung and (self._wait or tensor.device.type == "cpu")
+
+    def _ring(self, explain: Callable[[], Mapping[str, Any]]) -> None:
+        self._rung = True
+        self._watch.pause()
+        self._watch.recorder.note("nonfinite", step=self._watch.step + 1, **explain())
+        self._origin.forget()
+        self._watch.go_on()
+
+
+def _names(watch: Watch) -> dict[nn.Module, str]:
+    loss = watch.loss.named_modules() if watch.loss is not None else ()
+    named = {m: f"the loss's {n}" if n else "the loss" for n, m in loss}
+    return named | {m: n or "the model" for n, m in watch.model.named_modules()}
