@@ -15,6 +15,7 @@ from bisector.model.session import Session
 from bisector.model.trial import Trial
 from bisector.report.arms import arm_name
 from bisector.report.spread_picture import SpreadPicture, spread_pictures
+from bisector.report.way_picture import WayPicture, way_picture
 
 ROWS, COLUMNS = 24, 48
 """So many layers and looks are drawn; more of either are left out evenly."""
@@ -71,7 +72,9 @@ class WatchedRun:
     maps: tuple[HeatMap, ...]
     spreads: tuple[SpreadPicture, ...]
     nan: Mapping[str, Any] | None
-    """Where a value that is not finite was born, and its way to the loss; None: none was met."""
+    """Where a value that is not finite was born; None: none was met."""
+    way: WayPicture | None
+    """Its way to the loss."""
 
 
 def _log(value: float) -> float:
@@ -198,4 +201,5 @@ def watched_run(session: Session, trial: Trial, facts: Facts) -> WatchedRun:
         maps=heat_maps(facts),
         spreads=spread_pictures(facts),
         nan=born if born.get("operator") else None,
+        way=way_picture(born),
     )

@@ -4,6 +4,7 @@ What was seen inside a watched run is with that run; what an inspection drew is 
 its arm, since a look is no run. The parent has all of them.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +90,7 @@ def _page(template: str, **what: object) -> str:
 
 
 def _named(what: str, session: Session, trial: Trial) -> str:
-    """`inside 021 focal.html`: names become parts of addresses, so of letters few others are left."""
+    """`inside-021-focal.html`: it becomes a part of addresses, so little but letters is left."""
     arm = arm_name(session.experiment, Arm(trial.arm.additions))
-    plain = "".join(c if c.isalnum() or c in "-_" else "_" for c in arm)[:_LETTERS]
+    plain = "-".join(re.findall(r"[\w-]+", arm))[:_LETTERS]
     return f"{what}-{trial.number:03d}-{plain}.html"

@@ -13,7 +13,7 @@ from bisector.model.finding import Facts
 from bisector.report.wording import clean
 
 LEFT, TOP, ROW = 190, 18, 48
-CELL, WIDE, HIGH = 104, 94, 28
+CELL, WIDE, HIGH = 112, 98, 28
 COLUMNS = 6
 """So many steps are drawn, the first and the last among them."""
 KINDS: Mapping[str, str] = {

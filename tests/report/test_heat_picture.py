@@ -14,6 +14,7 @@ from bisector.model.verdict import Outcome, Verdict
 from bisector.report.heat_picture import COLUMNS, ROWS, HeatMap, heat_maps, watched_runs
 from bisector.report.html import Further, write_report
 from bisector.report.spread_picture import marks_of, spread_pictures
+from bisector.report.way_picture import way_picture
 
 WEIGHTS = {
     "parameters": ["stem.weight", "stem.bias", "head.weight"],
@@ -23,7 +24,8 @@ WEIGHTS = {
 }
 NAN = {
     "operator": "log", "phase": "forward", "step": 7, "where": "in <the loss>", "exact": True,
-    "cause": "the logarithm of 0", "mend": "Clamp.", "path": ["forward log", "forward mean"],
+    "cause": "the logarithm of 0", "mend": "Clamp.", "inputs": ["float32[4] from 0 to 1"],
+    "path": ["forward log in <the loss>: 1 infinite", "... 7 more ...", "backward mul of log: 4 NaN"],
 }  # fmt: skip
 
 
@@ -90,6 +92,22 @@ def test_watched_runs_are_drawn_what_was_convicted_first(tmp_path: Path) -> None
     page = path.read_text(encoding="utf-8")
     assert "the logarithm of 0 in <code>log</code> in &lt;the loss&gt;" in page
     assert re.search(r'class="heat h6" d="M\d', page)
+    assert 'class="op born"' in page
+    assert "log in &lt;the loss&gt;" in page
+
+
+def test_the_way_of_a_nan_begins_with_what_went_in_and_has_a_lane_for_each_pass() -> None:
+    way = way_picture(NAN)
+    assert way is not None
+    assert [name for _, name in way.lanes] == ["forward", "backward"]
+    assert [box.kind for box in way.boxes] == ["given", "born", "left", "passed"]
+    assert [box.head for box in way.boxes[1:]] == [
+        "log in <the loss>",
+        "... 7 more ...",
+        "mul of log",
+    ]
+    assert way.boxes[3].x > way.boxes[2].x == way.boxes[0].x
+    assert way_picture({"met": True, "because": "no step could be done again"}) is None
 
 
 def test_without_watched_runs_the_page_has_no_such_part() -> None:
