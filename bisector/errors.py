@@ -14,6 +14,7 @@ class BisectError(Exception):
     def __init__(self, message: str, *, hint: str) -> None:
         super().__init__(message)
         self.hint = hint
+        self.add_note(hint)  # For a notebook, which shows no more of an error than Python does.
 
 
 class ConfigError(BisectError):

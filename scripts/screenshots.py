@@ -140,11 +140,18 @@ def mlflow(browser: Browser, table: str, arms: str) -> None:
     keep(tab.screenshot(), "mlflow-additions")
     settled(tab, arms)
     keep(tab.screenshot(), "mlflow-arms")
-    number = table.split("/experiments/")[1].split("/", maxsplit=1)[0]
-    settled(
-        tab, f"{table.split('/#/', maxsplit=1)[0]}/#/experiments/{number}/runs?workflowType=machine_learning"
-    )
+    server, _, rest = table.partition("/#/experiments/")
+    number = rest.partition("/")[0]
+    settled(tab, f"{server}/#/experiments/{number}/runs?workflowType=machine_learning")
+    run = tab.locator("a[href*='/runs/']").first.get_attribute("href") or ""
+    settled(tab, f"{server}/{run.partition('?')[0]}?workflowType=machine_learning")
+    tab.get_by_text("Show more").first.click()
+    tab.wait_for_timeout(1000)
     keep(tab.screenshot(), "mlflow-session")
+    tab.get_by_role("tab", name="Artifacts").click()
+    tab.get_by_text("report.html").first.click()
+    tab.wait_for_timeout(_MLFLOW_IS_SLOW)
+    keep(tab.screenshot(), "mlflow-artifacts")
 
 
 def settled(tab: Page, address: str) -> None:

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 
 from bisector.model.evidence import Curve, Evidence, Exit
 from bisector.model.experiment import Addition, Budget, Experiment, Kind, LearningRate, Metric
+from bisector.model.finding import Finding, Reason, Remedy, Severity, Stage, Status
 from bisector.model.session import (
     Accused,
     Concluded,
     Event,
+    Explained,
     Judged,
     Launched,
     LrEffect,
@@ -166,6 +168,27 @@ def one_culprit() -> Script:
     proving(script, some("focal"))
     held = LrVerdict(some("focal"), LrEffect.BROKEN_AT_EVERY_LR, tried=(0.1, 1.0, 10.0))
     script.conclude(Ruling.CULPRIT, some("focal"), ranked=RANKED, lr=(held,))
+    return script
+
+
+FINDING = Finding(
+    check="R18a",
+    reason="R18",
+    title="a loss that does not prefer better predictions",
+    severity=Severity.FATAL,
+    stage=Stage.MODEL,
+    summary="The loss rises.",
+    evidence={"losses": [0.1, math.nan], "layer": "head"},
+    crossing=None,
+    remedy=Remedy("Put the standard loss in its place."),
+)
+
+
+def explained() -> Script:
+    """`one_culprit`, and why."""
+    script = one_culprit()
+    reason = Reason(finding=FINDING, status=Status.PROVED, mend=("recipe/loss=cross_entropy",))
+    script.events.append(Explained(some("focal"), (reason,)))
     return script
 
 

@@ -12,8 +12,7 @@ import pytest
 import report_sessions as rs
 from jsonschema import Draft202012Validator
 
-from bisector.model.finding import Finding, Reason, Remedy, Severity, Stage, Status
-from bisector.model.session import Explained, Session
+from bisector.model.session import Session
 from bisector.report.advice import Places
 from bisector.report.as_json import as_json
 from bisector.report.attribution import attribution
@@ -22,17 +21,6 @@ from bisector.report.summary import summarise
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "bisector" / "report" / "verdict.schema.json").read_text())
 PLACES = Places(run="bisect run conf=digits", home="out/digits")
-FINDING = Finding(
-    check="R18a",
-    reason="R18",
-    title="a loss that does not prefer better predictions",
-    severity=Severity.FATAL,
-    stage=Stage.MODEL,
-    summary="The loss rises.",
-    evidence={"losses": [0.1, float("nan")], "layer": "head"},
-    crossing=None,
-    remedy=Remedy("Put the standard loss in its place."),
-)
 
 
 def closed(node: Any) -> Any:
@@ -45,11 +33,6 @@ def closed(node: Any) -> Any:
     return told | {"additionalProperties": False} if "properties" in node else told
 
 
-def explained() -> Session:
-    reason = Reason(finding=FINDING, status=Status.PROVED, mend=("recipe/loss=cross_entropy",))
-    return rs.one_culprit().session.add(Explained(rs.some("focal"), (reason,)))
-
-
 @pytest.mark.parametrize(
     "session",
     [
@@ -58,7 +41,7 @@ def explained() -> Session:
         lambda: rs.pair().session,
         lambda: rs.spent().session,
         lambda: rs.Script().session,
-        explained,
+        lambda: rs.explained().session,
     ],
     ids=["culprit", "needs-lr", "interaction", "inconclusive", "nothing yet", "explained"],
 )

@@ -99,10 +99,13 @@ def test_the_page_needs_nothing_but_itself_and_no_script(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == [tmp_path / "report.html"]
 
 
+@pytest.mark.parametrize("explained", [False, True])
 def test_pictures_tables_and_regions_speak_to_a_screen_reader_and_a_keyboard(
-    tmp_path: Path,
+    tmp_path: Path, *, explained: bool
 ) -> None:
-    page = Page(written(rs.one_culprit().session, tmp_path))
+    session = rs.explained().session if explained else rs.one_culprit().session
+    page = Page(written(session, tmp_path))
+    assert ("Reasons" in str(page.all("div"))) == explained
     assert page.all("html")[0]["lang"] == "en"
     for picture in page.all("svg"):
         assert picture.get("aria-hidden") == "true" or (
