@@ -25,12 +25,18 @@ def explained(
     # A change that has answered a finding is told there.
     known = {r.because for r in found if r.because}
     found += [r for r in more if r.because not in known]
-    reasons = sorted(found, key=lambda r: ORDER.index(r.status))
+    reasons = sorted(found, key=lambda r: ORDER.index(_counted(r)))
     told = Explained(additions, tuple(reasons), seen.diagnosis.unlooked if seen else ())
     said = [e for e in session.explained if e.additions == additions]
     if said and (said[-1].reasons, said[-1].unlooked) == (told.reasons, told.unlooked):
         return None
     return Decision(record=told)
+
+
+def _counted(reason: Reason) -> Status:
+    """How a reason is ranked: what only tells a place, and mends nothing, is no more than seen."""
+    tells_a_place = reason.status is Status.PROVED and not reason.mend
+    return Status.SUSPECTED if tells_a_place else reason.status
 
 
 def _reasons(session: Session, additions: frozenset[str]) -> Iterator[Reason]:

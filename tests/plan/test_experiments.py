@@ -122,6 +122,12 @@ def test_a_standard_model_and_standard_data_tell_which_of_the_two_is_at_fault(
     assert (late.index("balance") < late.index("wider")) == (where == "data")
 
 
+def test_a_check_that_says_what_it_is_comes_before_an_experiment_that_says_where() -> None:
+    session = play(with_recipe(), only(Variant.STANDARD_DATA), sees(finding("R01"), of=""))
+    first = [(r.finding.check, r.status) for r in session.explained[0].reasons[:2]]
+    assert first == [("R01", Status.SUSPECTED), ("S1", Status.PROVED)]
+
+
 def test_where_both_train_or_both_break_the_pair_says_nothing() -> None:
     assert not fault_lies(play(with_recipe(), lambda t: True))
     both = only(Variant.STANDARD_DATA, Variant.REFERENCE_MODEL)
