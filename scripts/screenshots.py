@@ -148,10 +148,6 @@ def mlflow(browser: Browser, table: str, arms: str) -> None:
     tab.get_by_text("Show more").first.click()
     tab.wait_for_timeout(1000)
     keep(tab.screenshot(), "mlflow-session")
-    tab.get_by_role("tab", name="Artifacts").click()
-    tab.get_by_text("report.html").first.click()
-    tab.wait_for_timeout(_MLFLOW_IS_SLOW)
-    keep(tab.screenshot(), "mlflow-artifacts")
 
 
 def settled(tab: Page, address: str) -> None:
