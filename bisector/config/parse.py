@@ -19,7 +19,7 @@ from bisector.config.schema import AdditionConf, ExperimentConf, JudgeConf, Metr
 from bisector.config.variants import parse_variants
 from bisector.config.weaker import weaker
 from bisector.errors import ConfigError
-from bisector.model.evidence import Signal
+from bisector.model.evidence import OBSERVED_LOSS, Signal
 from bisector.model.experiment import (
     Addition,
     Budget,
@@ -52,6 +52,7 @@ def parse_experiment(composer: Composer) -> Experiment:
     cfg = typed(composer)
     _check_signals(composer, cfg)
     _check_limits(composer, cfg)
+    _check_observed(composer, cfg)
     additions = tuple(_addition(composer, str(n), a) for n, a in cfg.additions.items())
     _check_names(composer, additions)
     return Experiment(
@@ -291,6 +292,15 @@ def early_of(composer: Composer) -> Early:
         ConfigError: it is none of the choices.
     """
     return _choice(composer, "judge.early", Early, typed(composer).judge.early)
+
+
+def _check_observed(composer: Composer, cfg: ExperimentConf) -> None:
+    decides = [cfg.judge.metric, *(also.metric for also in cfg.judge.also), *cfg.metrics.values()]
+    if OBSERVED_LOSS in decides and not cfg.observe:
+        raise ConfigError(
+            f"{composer.shown}: {OBSERVED_LOSS} is asked for, but observe = false, so that nobody sees it.",
+            hint="Write observe: true.",
+        )
 
 
 def _check_limits(composer: Composer, cfg: ExperimentConf) -> None:

@@ -22,6 +22,8 @@ _APART = re.compile(r"-[A-Za-z]*[IE]|--isolated")
 """Options of Python with which it reads no variables."""
 _ELSEWHERE = ("docker", "podman", "ssh", "apptainer", "singularity", "kubectl")
 """Programs that start others where our variables do not go."""
+DEPTHS = ("*.py", "*/*.py", "*/*/*.py")
+"""Where a project's own files are searched: no deeper, as data may lie there by the million."""
 _MOST = 400
 """Files of a project that are searched for an import."""
 _BYTES = 200_000
@@ -72,17 +74,14 @@ def _sources(argv: Sequence[str], project: Path) -> Iterator[bytes]:
     """The words of the command, the script it names, and the project's own Python files."""
     yield "\n".join(argv).encode()
     yield from (_text(project / w) for w in argv if w.endswith(".py") and (project / w).is_file())
-    folders = [project, *(p for p in project.iterdir() if p.is_dir() and _own(p))]
-    found = (
-        path
-        for folder in folders
-        for path in folder.glob("*.py" if folder == project else "**/*.py")
-    )
+    found = (path for depth in DEPTHS for path in project.glob(depth) if _own(path, project))
     yield from map(_text, islice(found, _MOST))
 
 
-def _own(folder: Path) -> bool:
-    return not folder.name.startswith(".") and not (folder / "pyvenv.cfg").exists()
+def _own(path: Path, project: Path) -> bool:
+    """Whether a file is the project's, and no package of a virtual environment's or a run's link."""
+    parts = path.relative_to(project).parts
+    return not any(p.startswith(".") or p in ("site-packages", "node_modules") for p in parts)
 
 
 def _text(path: Path) -> bytes:

@@ -64,6 +64,7 @@ COMMAND_LINES = {
     "scales": (["conf=x", "lr.scales=[0]"], "all above 0", "lr.scales"),
     "kind": (["conf=x", "additions.one.kind=los"], "augmentation, regularisation", "`loss`"),
     "direction": (["conf=x", "judge.direction=maximise"], "maximize", "`maximize`"),
+    "unseen loss": (["conf=x", "judge.metric=observed/loss"], "observe = false", "observe: true"),
     "where the rate is": (["conf=x", "lr.key=recipe.lrr"], "has nothing", "`lr`"),
     "bracket": (["conf=x", "recipe.a=[1"], "cannot be read", "quoted"),
     "several values": (["conf=x", "recipe.a=1,2"], "several values", "bisect sweep"),

@@ -118,3 +118,15 @@ def test_what_cannot_be_used_is_told_before_any_run(
     assert not list(shell.folder.glob("out/*/runs"))
     # A wrapper whose job has ended takes a moment to be gone.
     psutil.wait_procs(psutil.Process().children(), 5)
+
+
+def test_a_command_that_prints_nothing_can_be_judged_by_its_observed_loss(
+    shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--baseline", "python train.py", "--add", "a: --a", "--metric", "observed/loss"]
+    assert main(["init", "seen", *words]) == 0
+    written = yaml.safe_load((shell.folder / "conf/seen.yaml").read_text())
+    assert written["observe"] is True
+    assert written["judge"] == {"metric": "observed/loss", "direction": "minimize", "last": 20}
+    assert main(["init", "other", *words[:4], "--observe"]) == 0
+    assert yaml.safe_load((shell.folder / "conf/other.yaml").read_text())["observe"] is True

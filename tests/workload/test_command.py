@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -208,3 +209,55 @@ def test_a_function_of_another_revision_is_trained_in_a_process_of_its_own(
     wanted = json.loads((job.rundir / "preflight.json").read_text())
     (error,) = importable.complaints(wanted)
     assert (error["key"], error["target"]) == ("additions.worse", "git:bad")
+
+
+def watched(workload: CommandWorkload, project: Path, *, observe: bool = False) -> Job:
+    asked = replace(experiment(a=["--a"]), observe=observe)
+    trial = Trial(3, Arm(frozenset("a"), watched=not observe), 7, Purpose.EXPERIMENT)
+    return workload.prepare(Session(asked), trial, project / "home/runs/003")
+
+
+@pytest.mark.parametrize("observe", [True, False])
+def test_a_run_is_observed_by_a_hook_before_the_pythonpath_there_was(
+    project: Path, monkeypatch: pytest.MonkeyPatch, observe: bool
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", "theirs")
+    job = watched(CommandWorkload(("{python}", "{overrides}")), project, observe=observe)
+    hook, theirs = job.env["PYTHONPATH"].split(os.pathsep)
+    assert (Path(hook) / "sitecustomize.py").is_file()
+    assert theirs == "theirs"
+    assert (project / "home/runs/003/observe.json").exists()
+    plain = CommandWorkload(("{python}", "{overrides}"), env={"PYTHONPATH": "own"})
+    assert prepared(plain, experiment(a=["--a"]), "a").env["PYTHONPATH"] == "own"
+
+
+def test_what_an_earlier_attempt_has_seen_is_taken_away(project: Path) -> None:
+    seen = project / "home/runs/003/observations.jsonl"
+    seen.parent.mkdir(parents=True)
+    seen.write_text("of an earlier attempt")
+    watched(CommandWorkload(("{python}", "{overrides}")), project)
+    assert not seen.exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "because"),
+    [
+        (["{python}", "train.py", "{overrides}"], "no Python file here names torch"),
+        (["true", "{overrides}"], "`true` is no Python, and names none"),
+        (["docker", "run", "python", "{overrides}"], "`docker` starts it where"),
+        (["{python}", "-I", "torchy.py", "{overrides}"], "-I` reads no PYTHONPATH"),
+        (["{python}", "torchy.py", "{overrides}"], ""),
+        (["torchrun", "torchy.py", "{overrides}"], ""),
+        (["sh", "-c", "python torchy.py {overrides}"], ""),
+        (["sh", "run.sh", "{overrides}"], ""),
+    ],
+)
+def test_why_a_command_cannot_be_observed_is_known_before_it_is_run(
+    project: Path, command: list[str], because: str
+) -> None:
+    if not because:
+        (project / "torchy.py").write_text("import torch\n")
+        (project / "run.sh").write_text("exec python torchy.py $@\n")
+    unseen = CommandWorkload(command).unseen()
+    assert because in unseen
+    assert bool(because) == bool(unseen)
