@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from bisector.recipes.digits import Digits, SmallCNN
@@ -38,6 +38,14 @@ BLOCK = 10
 """Steps of one copy at a time."""
 
 
+class Spent(NamedTuple):
+    """Seconds of a block."""
+
+    cpu: float
+    """The processor's, which other work on the machine hardly touches."""
+    wall: float
+
+
 class Training:
     """A model that is trained step by step, as our own loop does it."""
 
@@ -50,16 +58,15 @@ class Training:
         self.make_step: Callable[[Batch], Tensor] = self.update
         """What a monitor may stand before."""
 
-    def train(self, steps: int) -> float:
+    def train(self, steps: int) -> Spent:
         """Train; the seconds that it took."""
-        clock = time.perf_counter if torch.cuda.is_available() else time.process_time
-        began = clock()
+        began = time.process_time(), time.perf_counter()
         for _ in range(steps):
             self.make_step(next(self.batches))
             self.step += 1
         if torch.cuda.is_available():
             torch.cuda.synchronize()
-        return clock() - began
+        return Spent(time.process_time() - began[0], time.perf_counter() - began[1])
 
     def update(self, batch: Batch) -> Tensor:
         """One step."""
@@ -201,7 +208,7 @@ def measure(make: Callable[[str], Training], monitor: Monitor, steps: int) -> di
     plain, watched = make(device), make(device)
     plain.train(BLOCK)
     rng = random.Random(0)
-    spent: list[tuple[float, float]] = []
+    spent: list[tuple[Spent, Spent]] = []
     with tempfile.TemporaryDirectory() as folder:
         other = monitor(watched, Path(folder))
         for _ in range(steps // BLOCK):
@@ -215,7 +222,13 @@ def measure(make: Callable[[str], Training], monitor: Monitor, steps: int) -> di
                 other.rest()
             spent.append((times["plain"], times["watched"]))
         other.end()
-    return overhead(spent, rng)
+    cpu = overhead([(p.cpu, w.cpu) for p, w in spent], rng)
+    wall = overhead([(p.wall, w.wall) for p, w in spent], rng)
+    counts = wall if device == "cuda" else cpu
+    return counts | {
+        "cpu_percent": cpu["overhead_percent"],
+        "wall_percent": wall["overhead_percent"],
+    }
 
 
 def overhead(spent: list[tuple[float, float]], rng: random.Random) -> dict[str, float]:
@@ -253,7 +266,8 @@ def told(row: dict[str, object]) -> str:
     """One line for people."""
     return (
         f"{row['training']}, {row['monitor']}: {row['overhead_percent']:+} % "
-        f"({row['low']} to {row['high']}), {row['ms_per_step']} ms a step"
+        f"({row['low']} to {row['high']}; wall {row['wall_percent']:+} %), "
+        f"{row['ms_per_step']} ms a step"
     )
 
 

@@ -72,6 +72,7 @@ def schedule_too_fast(case: Case) -> Clue | None:
         "ratio": Limit(
             0.1, "1e-3 is usual; 100 times that is too much (DeepDiagnosis, TheDeepChecker)"
         ),
+        "whole": Limit(0.5, "our choice: two such steps replace what was there, harm or not"),
         "rise": Limit(1.5, "our choice: of the first loss; healthy ones hardly rise above it"),
         "left": Limit(0.9, "our choice: of the first loss, at the end; nothing was learnt"),
     },
@@ -84,7 +85,7 @@ def steps_too_long(case: Case) -> Clue | None:
     How it is seen: the norm of each weight matrix's update over its own norm, in the median over
     the matrices, at the look at which it is second to largest. The first steps of RMSprop are long
     by nature: so there must be harm too. The steps are as long to the end, or the loss
-    rises above its first value, or it does not fall.
+    rises above its first value, or it does not fall; or they replace half of the weights.
 
     How to mend it: a tenth of the learning rate; a warm-up for Adam; clipping.
 
@@ -98,7 +99,8 @@ def steps_too_long(case: Case) -> Clue | None:
     by_look = _typical(case)
     # One look may fall on a weight that starts at zero, and so moves by all of its size.
     ratio = max([r for r in by_look if r < max(by_look)], default=math.nan)
-    if not ratio > case.limits["ratio"] or not (_to_the_end(case, by_look) or _harmed(case)):
+    sure = ratio > case.limits["whole"] or _to_the_end(case, by_look) or _harmed(case)
+    if not ratio > case.limits["ratio"] or not sure:
         return None
     words = f"A step moves a weight matrix by {ratio:.0%} of its size; about 0.1 % is usual."
     return Clue(words, {"ratio": by_look[:60]}, Crossed("ratio", ratio))

@@ -60,7 +60,7 @@ TABLE: tuple[tuple[str, str, Slip], ...] = (
     ("R36", "table cnn", steps.decay_by_batch),
     ("R36", "rnn numbers", steps.steps_by_batch),
     ("R36", "char", steps.warm_up_without_end),
-    ("R36", "cnn table", steps.plateau_the_wrong_way),
+    ("R36", "table", steps.plateau_the_wrong_way),
     ("R36", "rnn", steps.clipped_to_nothing),
     ("R20", "cnn char", values.penalty(10.0, 2)),
     ("R20", "table numbers", values.penalty(1.0, 1)),

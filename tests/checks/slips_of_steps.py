@@ -145,6 +145,7 @@ def rate(factor: float) -> Slip:
         if job.scheduler is not None:
             job.scheduler.base_lrs = [b * factor for b in job.scheduler.base_lrs]
 
+    rate_changed.__name__ = f"rate_x_{factor:g}"
     return rate_changed
 
 

@@ -91,6 +91,7 @@ def long_way_back(cell: type[nn.RNNBase], scale: float) -> Slip:
         job.optimizer = torch.optim.SGD(job.model.parameters(), 0.05, 0.9)
         job.scheduler = job.clip = None
 
+    pixel_by_pixel.__name__ += f"_x_{scale:g}"
     return pixel_by_pixel
 
 
