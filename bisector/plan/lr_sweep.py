@@ -35,11 +35,12 @@ def lr_wants(session: Session, accused: Accused) -> tuple[Want, ...]:
     lr = session.experiment.lr
     if lr is None or accused.suspect.cumulative:
         return ()
-    return tuple(
-        _want(session, culprit, scale)
-        for culprit in accused.suspect.culprits
-        for scale in _scales(session, culprit, lr)
-    )
+    culprits = accused.suspect.culprits
+    sweeps = tuple(_want(session, c, s) for c in culprits for s in _scales(session, c, lr))
+    if not any(_broken_throughout(session, c, lr.scales) for c in culprits):
+        return sweeps
+    # What breaks the baseline as well is no test of what was added to it.
+    return (*sweeps, *(Want(Arm(lr_scale=s), 1, Purpose.SWEEP_LR) for s in lr.scales))
 
 
 def lr_verdicts(session: Session, accused: Accused) -> tuple[LrVerdict, ...]:
@@ -82,6 +83,12 @@ def _want(session: Session, culprit: frozenset[str], scale: float) -> Want:
     runs = session.runs(arm)
     promising = bool(runs) and broken_share(runs) <= 0.5
     return Want(arm, seeds_to_believe(session, culprit) if promising else 1, Purpose.SWEEP_LR)
+
+
+def _broken_throughout(session: Session, culprit: frozenset[str], scales: Iterable[float]) -> bool:
+    """Whether a culprit was seen to break at all of the multipliers."""
+    runs = [session.runs(_at(session, culprit, s)) for s in scales]
+    return all(found and broken_share(found) > 0.5 for found in runs)
 
 
 def _scales(session: Session, culprit: frozenset[str], lr: LearningRate) -> tuple[float, ...]:
@@ -138,6 +145,8 @@ def _verdict(session: Session, culprit: frozenset[str]) -> LrVerdict:
     trains.sort(key=lambda s: _cost(session, _at(session, culprit, s)))
     known = tuple(sorted({1.0, *scales}))
     effect, because = _effect(known, frozenset(trains))
+    if no_test := [s for s in known if s != 1.0 and _broken_throughout(session, frozenset(), [s])]:
+        because += f"; at {_said(no_test)} the baseline breaks too"
     return LrVerdict(culprit, effect, tuple(trains), known, because)
 
 

@@ -19,7 +19,12 @@ SCALES = (0.1, 0.3, 3.0, 10.0)
 Breaks = Callable[[float, int], bool]
 
 
-def swept(breaks: Breaks, seen_at_one: int = 3, addition: Addition = FREE) -> Session:
+def swept(
+    breaks: Breaks,
+    seen_at_one: int = 3,
+    addition: Addition = FREE,
+    baseline: Breaks = lambda scale, seed: False,
+) -> Session:
     """A culprit that was seen on some seeds, and its sweep to the end, two runs at a time."""
     additions = (Addition(name="a", overrides=("recipe.a=1",)), addition)
     lr = LearningRate(key="recipe.lr", value=0.1, scales=SCALES)
@@ -31,7 +36,7 @@ def swept(breaks: Breaks, seen_at_one: int = 3, addition: Addition = FREE) -> Se
     session = session.add(accused)
     while trials := missing(session, lr_wants(session, accused))[:2]:
         for trial in trials:
-            session = judged(session, trial, breaks)
+            session = judged(session, trial, breaks if trial.arm.additions else baseline)
     return session
 
 
@@ -82,5 +87,17 @@ def test_an_intermittent_culprit_must_train_on_more_seeds_before_it_is_believed(
 def test_a_culprit_is_swept_together_with_what_it_cannot_run_without() -> None:
     session = swept(lambda scale, seed: True, addition=NEEDS)
     arms = {e.trial.arm.additions for e in session.of(Purpose.SWEEP_LR)}
-    assert arms == {frozenset({"a", "b"})}
+    assert arms == {frozenset({"a", "b"}), frozenset()}
     assert verdict(session).effect is LrEffect.BROKEN_AT_EVERY_LR
+
+
+def test_a_learning_rate_at_which_the_baseline_breaks_too_is_told_to_be_no_test() -> None:
+    session = swept(lambda scale, seed: True, baseline=lambda scale, seed: scale > 1)
+    assert verdict(session).because.endswith("; at x3, x10 the baseline breaks too")
+
+
+def test_the_baseline_is_swept_only_where_no_learning_rate_mends_the_culprit() -> None:
+    guarded = swept(lambda scale, seed: True)
+    assert [len(guarded.runs(Arm(lr_scale=s))) for s in SCALES] == [1, 1, 1, 1]
+    mended = swept(lambda scale, seed: scale != 0.3)
+    assert not any(mended.runs(Arm(lr_scale=s)) for s in SCALES)
