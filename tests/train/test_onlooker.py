@@ -327,3 +327,40 @@ def test_doing_a_pass_again_leaves_no_trace(tmp_path):
     for plain, seen in zip(left(False), left(True), strict=True):
         assert torch.equal(plain.nan_to_num(), seen.nan_to_num())
     assert looked(tmp_path).facts["nonfinite"]["step"] == 1
+
+
+def test_a_loss_scaled_for_half_precision_is_told_as_it_was(tmp_path, onlooker):
+    model = small()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    scaler = torch.amp.GradScaler("cpu")
+    meant = []
+    for _ in range(4):
+        optimizer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = F.cross_entropy(model(torch.ones(8, 4)), torch.arange(8) % 3)
+        meant.append(loss.item())
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+    onlooker.close()
+    curve = LossReader().read(tmp_path)[OBSERVED_LOSS]
+    assert curve.values == pytest.approx(meant, rel=1e-4)
+
+
+def test_batches_that_are_accumulated_are_one_step_with_their_mean_loss(tmp_path, onlooker):
+    model = small()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    losses = []
+    for number in range(12):
+        loss = F.cross_entropy(model(torch.randn(8, 4)), torch.arange(8) % 3)
+        losses.append(loss.item())
+        loss.backward()
+        if number % 3 == 2:
+            optimizer.step()
+            optimizer.zero_grad()
+    onlooker.close()
+    curve = LossReader().read(tmp_path)[OBSERVED_LOSS]
+    assert curve.steps == (1, 2, 3, 4)
+    assert curve.values == pytest.approx(
+        [sum(losses[i : i + 3]) / 3 for i in (0, 3, 6, 9)], rel=1e-4
+    )

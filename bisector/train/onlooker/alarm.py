@@ -56,8 +56,11 @@ class Alarm:
             self._calls.remove()
 
     def _hear(self, roots: Sequence[torch.Tensor]) -> None:
-        if self._open(roots[0]) and not finite(roots[0]):
-            self._ring(lambda: self._origin.of_loss(roots[0]))
+        if not self._open(roots[0]):
+            return
+        loss = self._watch.unscaled(roots[0])
+        if not finite(loss):
+            self._ring(lambda: self._origin.of_loss(loss))
 
     def _before_step(self, optimizer: Optimizer, *_: object) -> None:
         first = self._origin.first

@@ -20,6 +20,7 @@ from bisector.rundir import OBSERVATIONS, ONLOOKER
 from bisector.train.onlooker.alarm import Alarm
 from bisector.train.onlooker.discovery import Discovery, Found
 from bisector.train.onlooker.hearing import Hearing
+from bisector.train.onlooker.scaling import Scaling
 from bisector.train.probes.guard import Shield
 from bisector.train.probes.recorder import Recorder
 from bisector.train.probes.settings import ProbeSettings
@@ -40,6 +41,7 @@ class Onlooker:
         self._others: set[int] = set()
         self._readers: list[Hearing] = []
         self._alarm: Alarm | None = None
+        self._scaling = Scaling(self.shield)
         self._discovery = Discovery(self.shield, self._found, self._more)
 
     def begin(self) -> None:
@@ -64,6 +66,7 @@ class Onlooker:
     def close(self) -> None:
         """Write what is left, and leave the process as it was."""
         self._discovery.end()
+        self._scaling.end()
         if self._alarm is not None:
             self._alarm.end()
         for reader in self._readers:
@@ -80,6 +83,7 @@ class Onlooker:
         self.watch = Watch(
             recorder, found.model, found.optimizer, found.loss, self.shield, compiled=found.compiled
         )
+        self.watch.unscaled = self._scaling.before
         # Which module makes which term of the loss was not seen at the first step.
         self.watch.weighed_next = 2
         self.watch.begin()

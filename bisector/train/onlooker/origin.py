@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import distributed, nn
 
 from bisector.train.onlooker.graph import born_in_graph
 from bisector.train.probes.births import birth, path_to
@@ -68,6 +68,8 @@ class Origin:
 
     def _in_model(self, *, back: bool) -> Facts | None:
         """Where it began, if the model's own passes give it on what it was given last."""
+        if distributed.is_available() and distributed.is_initialized():
+            return None  # The other processes would not be there to meet this one.
         kept = [(b, b.detach().clone()) for b in self._model.buffers()]
         streams = global_state()
         try:

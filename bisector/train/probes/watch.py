@@ -6,7 +6,7 @@ and nothing is read back from the device, so the trained weights are the same bi
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import ref
 
@@ -59,6 +59,8 @@ class Watch:
         """The roots of the backward passes since the last look, and of the step under way."""
         self.own = {id(p) for p in (*model.parameters(), *self._of_loss())}
         self.places = Places.of(model)
+        self.unscaled: Callable[[torch.Tensor], torch.Tensor] = lambda root: root
+        """From the root of a backward pass to the loss, where that was scaled for half precision."""
         self.held: Held = {}
         self.forward: ForwardLook | None = None
         self.loss_look: LossLook | None = None
@@ -138,7 +140,8 @@ class Watch:
         self.passes.backward()
         root = roots[0]
         if root.numel() == 1:
-            self.losses.append(root.detach() if root.ndim == 0 else root.detach().reshape(()))
+            loss = self.unscaled(root).detach()
+            self.losses.append(loss if loss.ndim == 0 else loss.reshape(()))
         if self.passes.since_step >= STALLED and self.passes.stalled:
             self.recorder.note("stalled", step=self.step, **self.passes.counts())
         look = self.loss_look

@@ -5,12 +5,17 @@ only when the program has imported torch does the observation begin. A `sitecust
 user's own, which this one hides, is run as if it were not hidden.
 """
 
+from __future__ import annotations
+
 import os
 import sys
-from collections.abc import Callable
-from importlib import import_module
-from types import ModuleType
-from typing import Any
+
+TYPE_CHECKING = False
+"""As in `typing`, which takes longer to import than all of the rest."""
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+    from typing import Any
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(FOLDER)))
@@ -108,6 +113,8 @@ def run_hidden() -> None:
     """Run the `sitecustomize` that Python would have found without this one, if there is one."""
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != FOLDER]
     this = sys.modules.pop("sitecustomize")
+    from importlib import import_module
+
     try:
         import_module("sitecustomize")
     except ModuleNotFoundError as missing:
