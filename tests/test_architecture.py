@@ -17,11 +17,12 @@ PACKAGE = ROOT / "bisector"
 FILES = sorted(PACKAGE.rglob("*.py"))
 RECIPES = sorted((ROOT / "recipes").glob("*.py"))
 
-SHELL = {"model", "ports", "errors", "rundir"}
+SHELL = {"model", "ports", "errors", "rundir", "conceal"}
 MAY_IMPORT: dict[str, set[str]] = {
     "model": {"model"},
     "errors": set(),
     "rundir": set(),
+    "conceal": set(),
     "ports": {"model"},
     "plan": {"plan", "model", "ports"},
     "judge": {"judge", "model", "ports"},
@@ -36,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "study": {"plan", "judge", "model"},
     "sampler": {"study", "plan", "model"},
     "orchestrator": {"plan", "journal"} | SHELL,
-    "train": {"train", "rundir"},
+    "train": {"train", "rundir", "conceal"},
     "testing": {"testing", "checks", "diagnose", "train"} | SHELL,
 }
 """Layer -> the layers of ours it may import; `cli` and `notebook`, not listed, may import all."""

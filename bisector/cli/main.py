@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from bisector import __version__
 from bisector.cli.shell_flags import add_flags, joined
+from bisector.conceal import concealed
 from bisector.errors import BisectError, ConfigError
 
 VERBS = {
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         verb = importlib.import_module(f"bisector.cli.{given.verb}")
         return int(verb.main(given))
     except BisectError as e:
-        sys.stderr.write(f"bisect: {e}\n  hint: {e.hint}\n")
+        sys.stderr.write(str(concealed(f"bisect: {e}\n  hint: {e.hint}\n")))
         return e.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("bisect: stopped; the same command goes on where it left off\n")

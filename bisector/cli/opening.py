@@ -6,13 +6,12 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from bisector import __version__
+from bisector import __version__, conceal
 from bisector.cli.environment import environment
 from bisector.config.compose import Composer
 from bisector.config.parse import JUDGED, TRAINED, fingerprint, typed
 from bisector.errors import JournalError
 from bisector.journal import Journal
-from bisector.launch import conceal
 from bisector.model.experiment import Experiment
 from bisector.model.session import Opened, Session
 from bisector.model.verdict import Outcome

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bisector.launch.conceal import referred, restored
+from bisector.conceal import referred, restored
 from bisector.ports import Job, Limits
 from bisector.rundir import CHECKPOINT, EXIT, FACTS, JOB, LOG, METRICS, PROCESS, STOP, write_json
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from bisector.launch.ending import Ending, Reason
+from bisector.launch.hush import hush
 from bisector.launch.job_file import forget_attempt, read_job
 from bisector.launch.processes import LINUX, born, die_with, keep_orphans
 from bisector.launch.watch import ASKING, GRACE, WAY_GRACE, Bell, Watch
@@ -75,6 +76,8 @@ class Fork:
         with contextlib.suppress(BlockingIOError):
             if os.read(self.complaints, 1):
                 ending = _never_started(ending)
+        with contextlib.suppress(OSError):  # A full disk must not hide how the job ended.
+            hush(self.job.rundir)
         ending.write(self.job.rundir)
         return True
 

@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import OmegaConf
 from torch import nn
 
-from bisector.rundir import CONFIG, ENV_RUNDIR, INSPECT, INSPECTED, PICTURES, write_json
+from bisector.rundir import ENV_RUNDIR, INSPECT, INSPECTED, PICTURES, write_json
 from bisector.train.facts import (
     batches,
     conflicts,
@@ -43,6 +42,7 @@ from bisector.train.facts import (
 from bisector.train.facts.charts import DRAWINGS
 from bisector.train.facts.scene import Bounds, Scene
 from bisector.train.facts.shown import Absent, Shown, of_recipe
+from bisector.train.given import config_in
 from bisector.train.parts import build
 from bisector.train.run import Run
 from bisector.train.seeding import (
@@ -128,7 +128,7 @@ def main(argv: list[str]) -> int:
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
     use_deterministic_algorithms()
     seed_everything(int(seed))
-    cfg = OmegaConf.load(rundir / CONFIG)
+    cfg = config_in(rundir)
     try:
         shown = shown_by(target, cfg, rundir, int(seed))
     except Absent as why:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import torch
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
 
-from bisector.rundir import CONFIG, ENV_RUNDIR, EXIT_ENVIRONMENT, EXIT_OOM
+from bisector.rundir import ENV_RUNDIR, EXIT_ENVIRONMENT, EXIT_OOM
+from bisector.train.given import config_in
 from bisector.train.observing import run_in
 from bisector.train.run import Run
 from bisector.train.seeding import seed_everything, use_deterministic_algorithms
@@ -45,7 +45,7 @@ def work(target: str, seed: int) -> None:
     use_deterministic_algorithms()
     function = locate(target)
     seed_everything(seed)
-    function(OmegaConf.load(rundir / CONFIG), run_in(rundir, seed))
+    function(config_in(rundir), run_in(rundir, seed))
 
 
 def locate(target: str) -> Callable[[object, Run], object]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from bisector.conceal import concealed
 from bisector.model.experiment import Experiment, LearningRate
 from bisector.model.session import Session
 from bisector.model.surroundings import Surroundings, parted
@@ -176,7 +177,7 @@ class CommandWorkload:
             told["env"] = env
         if around.revision:
             told["revision"] = around.revision
-        text = yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=1_000_000)
+        text = yaml.safe_dump(concealed(told), sort_keys=False, allow_unicode=True, width=1_000_000)
         (rundir / CONFIG).write_text(text, encoding="utf-8")
 
 

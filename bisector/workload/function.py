@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from bisector.conceal import referred
 from bisector.errors import ConfigError
 from bisector.model.experiment import LearningRate
 from bisector.model.session import Session
@@ -62,7 +63,7 @@ class FunctionWorkload:
         if not trial.arm.trained:
             return self._look(session, trial, rundir)
         rundir.mkdir(parents=True, exist_ok=True)
-        text = yaml.safe_dump(self._config(session, trial.arm), sort_keys=False)
+        text = yaml.safe_dump(referred(self._config(session, trial.arm)), sort_keys=False)
         (rundir / CONFIG).write_text(text, encoding="utf-8")
         if trial.arm.watched or session.experiment.observe:
             memory = session.experiment.inspect.memory_mb
@@ -105,7 +106,7 @@ class FunctionWorkload:
     ) -> Job:
         """A job that looks at a recipe's parts and trains nothing; facts come into `rundir`."""
         rundir.mkdir(parents=True, exist_ok=True)
-        text = yaml.safe_dump(dict(recipe), sort_keys=False)
+        text = yaml.safe_dump(referred(recipe), sort_keys=False)
         (rundir / CONFIG).write_text(text, encoding="utf-8")
         write_json(rundir / INSPECT, {name: bounds[name] for name in BOUNDS})
         return self._job(rundir, "bisector.train.inspection", self.target, str(seed))

@@ -1,4 +1,4 @@
-"""Secrets of the environment, kept out of what is written: journals, job files and what is read of them.
+"""Secrets of the environment, kept out of what is written: journals, job files, logs and what is read of them.
 
 A secret is the value of a variable whose name says so, or that `redact` in the configuration names.
 Its value is looked for wherever text is written, as it may have come there by any way: an
@@ -24,12 +24,13 @@ _MORE = "BISECT_REDACT"
 def also(patterns: Sequence[str]) -> None:
     """Conceal these variables as well, here and in processes started from here; `*` is any text."""
     if patterns:
-        os.environ[_MORE] = ",".join(patterns)
+        os.environ[_MORE] = ",".join(patterns)  # noqa: TID251  so that children know them
 
 
 def secrets(environment: Mapping[str, str] | None = None) -> dict[str, str]:
     """Name to value, the longest value first: one may be part of another."""
-    found = os.environ if environment is None else environment
+    # Where secrets are is what this module is about.
+    found = os.environ if environment is None else environment  # noqa: TID251
     patterns = [p for p in found.get(_MORE, "").split(",") if p]
     kept = {
         name: value
