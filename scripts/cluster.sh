@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Clusters on this machine, on loopback only, for the launchers' tests.
+# Clusters and a database on this machine, on loopback only, for the tests that need them.
 #
 #   scripts/cluster.sh test [PYTEST ARGUMENTS]   all that need one; what cannot start is skipped
 #   scripts/cluster.sh slurm start|stop FOLDER   one node; then export SLURM_CONF=FOLDER/slurm.conf
 #   scripts/cluster.sh ray start|stop FOLDER     a head and a worker, which shares no files with it
+#   scripts/cluster.sh postgres start|stop FOLDER   then its address is in FOLDER/env
 #   scripts/cluster.sh venv                      .venv-cluster: .venv and Ray, which is large
 #
 # Slurm: Debian's slurm-wlm and munge (22.05 was tested), and root, as its daemons want.
+# PostgreSQL: Debian's postgresql (15 was tested).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -57,7 +59,7 @@ MpiDefault=none
 SchedulerParameters=requeue_delay=0,sched_interval=1,sched_min_interval=100000
 AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
-NodeName=$host NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=$memory State=UNKNOWN
+NodeName=$host NodeAddr=127.0.0.1 CPUs=$(env -u OMP_NUM_THREADS nproc) RealMemory=$memory State=UNKNOWN
 PartitionName=main Nodes=$host Default=YES MaxTime=INFINITE State=UP PriorityTier=1 GraceTime=20
 PartitionName=urgent Nodes=$host MaxTime=INFINITE State=UP PriorityTier=9
 CONF
@@ -126,6 +128,38 @@ ray_stop() {
   rm -rf "$temp"
 }
 
+postgres_start() {
+  local home=$1 bin data port word as=()
+  mkdir -p "$home"
+  bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
+  [ -x "$bin/initdb" ] || refuse "no PostgreSQL here; on Debian: apt-get install postgresql"
+  data=$(mktemp -d /tmp/postgres.XXXXXX)
+  echo "$data" >"$home/data"
+  port=$((20000 + RANDOM % 10000))
+  word=$(head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n')
+  (umask 077 && echo "$word" >"$data/word")
+  if [ "$(id -u)" = 0 ]; then # It refuses to be run by root.
+    chown -R postgres "$data"
+    as=(setpriv --reuid=postgres --regid=postgres --clear-groups)
+  fi
+  cd "$data"
+  "${as[@]}" "$bin/initdb" --pgdata="$data/db" --username=bisect --auth=scram-sha-256 --pwfile="$data/word" >/dev/null
+  "${as[@]}" "$bin/pg_ctl" --pgdata="$data/db" --log="$data/log" --wait start \
+    --options="-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$data" >/dev/null
+  (umask 077 && echo "POSTGRES=postgresql+psycopg2://bisect:$word@127.0.0.1:$port/postgres" >"$home/env")
+}
+
+postgres_stop() {
+  local data
+  data=$(cat "$1/data" 2>/dev/null) && [ -n "$data" ] || return 0
+  kill -INT "$(head -n 1 "$data/db/postmaster.pid")" 2>/dev/null || true
+  for _ in $(seq 50); do
+    if [ ! -e "$data/db/postmaster.pid" ]; then break; fi
+    sleep 0.1
+  done
+  rm -rf "$data"
+}
+
 venv_make() {
   scripts/setup.sh
   [ -x .venv-cluster/bin/python ] || .venv/bin/python -m venv .venv-cluster
@@ -135,7 +169,7 @@ import pathlib, sys, sysconfig
 below = pathlib.Path(sysconfig.get_path("purelib"), "below.pth")
 below.write_text(f"import site; site.addsitedir({sys.argv[1]!r})\n")
 PY
-  .venv-cluster/bin/python -m pip install --quiet --constraint constraints.txt ray submitit
+  .venv-cluster/bin/python -m pip install --quiet --constraint constraints.txt ray submitit psycopg2-binary hydra-joblib-launcher
 }
 
 # In a network of its own where that may be made: Ray listens on all of a machine's addresses. It gets
@@ -155,5 +189,6 @@ case ${1:-} in
   venv) venv_make ;;
   ray) "ray_$2" "$3" ;;
   slurm) "slurm_$2" "$3" ;;
-  *) sed -n '2,10p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+  postgres) "postgres_$2" "$3" ;;
+  *) sed -n '2,12p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
 esac
