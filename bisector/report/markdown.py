@@ -1,6 +1,7 @@
 """The summary as Markdown: for a pull request, and for MLflow's note on the session."""
 
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 
 from bisector.model.finding import Reason
@@ -10,11 +11,19 @@ from bisector.report.summary import Summary
 from bisector.report.wording import count, duration, number, percent
 
 _NUMBER = re.compile(r"[-\d.,+% e<>]*$")
+_LINE = 100
+"""A longer command is broken: where it does not wrap, as in MLflow's pages, it widens all around it."""
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~$&])")
 
 
 def markdown(summary: Summary) -> str:
-    """The whole summary, verdict first."""
+    """The whole summary, verdict first; every run and the environment are folded away at its end."""
+    parts = [verdict(summary).rstrip(), _runs(summary), _environment(summary)]
+    return "\n\n".join(p for p in parts if p) + "\n"
+
+
+def verdict(summary: Summary) -> str:
+    """The summary without what is folded away."""
     parts = [
         f"## {_prose(summary.sentence)}",
         _bullets(_prose(r) for r in summary.reasons),
@@ -26,8 +35,6 @@ def markdown(summary: Summary) -> str:
         _belief(summary),
         _aside(summary),
         _cost(summary),
-        _runs(summary),
-        _environment(summary),
     ]
     return "\n\n".join(p for p in parts if p) + "\n"
 
@@ -68,7 +75,18 @@ def _todo(summary: Summary) -> str:
 
 def _block(paste: str) -> str:
     fence = _fence(paste, 3)
-    return f"\n\n{fence}sh\n{paste}\n{fence}"
+    return f"\n\n{fence}sh\n{_broken(paste)}\n{fence}"
+
+
+def _broken(paste: str) -> str:
+    """`paste` over several lines, if it is long, and a shell takes it apart as it was put together."""
+    if len(paste) <= _LINE:
+        return paste
+    try:
+        words = [shlex.quote(word) for word in shlex.split(paste)]
+    except ValueError:
+        return paste
+    return " \\\n  ".join(words) if " ".join(words) == paste else paste
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

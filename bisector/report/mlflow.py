@@ -29,6 +29,7 @@ from bisector.report.mlflow_page import (
     arm_in_brief,
     culprits,
     deciding,
+    links,
     note,
     parent_name,
     run_name,
@@ -241,7 +242,9 @@ class MlflowView:
             "reason": reason_in_brief(session) or ("none" if end else "none yet"),
             "runs": str(len(session.judged)),
             "mlflow.runName": parent_name(session),
-            "mlflow.note.content": note(session),
+            "mlflow.note.content": note(
+                session, links(session, to.cursor.experiment_id, to.cursor.parent_id)
+            ),
         }
         fresh = _fresh(tags, to.told)
         run.tag(to.client, to.cursor.parent_id, fresh)

@@ -17,7 +17,7 @@ from bisector.model.experiment import Experiment
 from bisector.model.session import Opened, Session
 from bisector.model.trial import Arm, Trial
 from bisector.model.variant import change_named
-from bisector.report.markdown import markdown
+from bisector.report.markdown import verdict
 from bisector.report.mlflow_rows import DELTA, P_BROKEN, TAG, metric_key
 from bisector.report.summary import summarise
 from bisector.report.wording import clean, cut
@@ -40,12 +40,15 @@ class View:
     """The UI's state as JSON."""
 
 
-def tracking(session: Session, home: Path) -> tuple[str, str]:
-    """The store's address and the MLflow experiment's name, as the session was last opened."""
+def tracking(session: Session, home: Path, store: str = "") -> tuple[str, str]:
+    """The store's address and the MLflow experiment's name, as the session was last opened.
+
+    `store` is an address to use in its place; empty: none.
+    """
     opened = [e for e in session.events if isinstance(e, Opened)]
     given = opened[-1].config.get("mlflow") if opened else None
     mlflow = given if isinstance(given, dict) else {}
-    uri = mlflow.get("tracking_uri") or store_of(home.parent)
+    uri = store or mlflow.get("tracking_uri") or store_of(home.parent)
     return str(uri), str(mlflow.get("experiment") or session.experiment.name)
 
 
@@ -101,16 +104,32 @@ def deciding(session: Session) -> str:
     return _logged_as(session, session.experiment.metric.name)
 
 
-def note(session: Session) -> str:
-    """The session's description: the verdict, and how to ask further."""
-    told = markdown(summarise(session)) if session.judged else "The first runs are on their way."
+def note(session: Session, links: str = "") -> str:
+    """The session's description: the verdict, `links` to what belongs to it, and how to ask further."""
+    told = verdict(summarise(session)) if session.judged else "The first runs are on their way."
     name = next((a.name for a in session.experiment.additions), "x")
     asking = (
         "### Ask further\n\nEach run below is one training. Search them like "
         f"`params.\"add.{name}\" = 'true' and tags.outcome = 'broken'`; "
         f"`{DELTA}` is negative for what is worse than the baseline's mean."
     )
-    return "\n\n".join([*_fitting(told.split("\n\n"), TAG - len(asking) - 2), asking])
+    first, *rest = told.split("\n\n")
+    parts = [first, links, *rest] if links else [first, *rest]
+    return "\n\n".join([*_fitting(parts, TAG - len(asking) - 2), asking])
+
+
+def links(session: Session, experiment_id: str, parent_id: str) -> str:
+    """A line of links to the session's other pages."""
+    key = session_key(session)
+    report = f"/#/experiments/{experiment_id}/runs/{parent_id}/artifacts/report.html"
+    table, arms = page(experiment_id, key), page(experiment_id, arms_key(key))
+    told = {
+        "The runs, worst first": table,
+        "What goes with a broken run": f"{table}&compareRunsMode=CHART",
+        "Curves by arm": f"{arms}&compareRunsMode=CHART",
+        **({"The report": report} if session.conclusion else {}),
+    }
+    return " · ".join(f"[{what}]({where.removeprefix('/')})" for what, where in told.items())
 
 
 def views(session: Session, parent_id: str) -> tuple[View, ...]:

@@ -1,6 +1,8 @@
 """The summary as Markdown."""
 
 import re
+import shlex
+from dataclasses import replace
 
 import pytest
 import report_sessions as rs
@@ -8,7 +10,7 @@ import report_sessions as rs
 from bisector.model.session import Ruling
 from bisector.model.trial import Arm, Purpose
 from bisector.model.verdict import Symptom
-from bisector.report.advice import Places
+from bisector.report.advice import Places, Step
 from bisector.report.markdown import code, escaped, markdown
 from bisector.report.summary import summarise
 
@@ -48,3 +50,12 @@ def test_words_are_escaped_and_code_finds_a_fence() -> None:
     assert code("x`y") == "``x`y``"
     assert code("`") == "`` ` ``"
     assert code("a|b") == r"`a\|b`"
+
+
+def test_a_long_command_is_broken_where_a_shell_would_take_it_apart() -> None:
+    words = ["bisect", "run", *(f"recipe.some.long.key_{i}={{a: {i}}}" for i in range(6))]
+    summary = summarise(rs.one_culprit().session)
+    shown = markdown(replace(summary, steps=(Step("Again:", shlex.join(words)),)))
+    block = shown.partition("```sh\n")[2].partition("\n```")[0]
+    assert max(map(len, block.splitlines())) < 60
+    assert shlex.split(block.replace("\\\n", "")) == words

@@ -73,6 +73,8 @@ class Place:
         history = {k: client.get_metric_history(run.info.run_id, k) for k in names}
         for own in ("bisect.key", "bisect.session", "mlflow.parentRunId"):
             tags.pop(own, None)
+        for key, text in tags.items():  # The parent's note links to itself.
+            tags[key] = text.replace(run.info.run_id, "RUN").replace(self.cursor.view_key, "VIEW")
         return {
             "tags": tags,
             "params": run.data.params,

@@ -17,7 +17,7 @@ from bisector.model.session import Judged, Opened
 from bisector.model.trial import Arm, Purpose, Trial
 from bisector.model.verdict import Symptom
 from bisector.report.mlflow_cursor import Cursor, RunMark
-from bisector.report.mlflow_page import note, page, parent_name, run_name, session_key, views
+from bisector.report.mlflow_page import links, note, page, parent_name, run_name, session_key, views
 from bisector.report.mlflow_readings import PIECE, Place, pieces
 from bisector.report.mlflow_rows import delta, metric_key, params, status
 
@@ -118,7 +118,7 @@ def test_a_long_run_is_thinned_alike_however_it_is_read(tmp_path: Path) -> None:
 
 def test_the_cursor_survives_being_written_and_damage_costs_nothing(tmp_path: Path) -> None:
     mark = RunMark("r", Place(10, 2, {"loss": 2}), described=True, delta=-0.25)
-    cursor = Cursor("s", "sqlite:///x", "1", "p", "RUNNING", "v", 3, {0: mark})
+    cursor = Cursor("s", "sqlite:///x", "1", "p", "RUNNING", "v", 3, runs={0: mark})
     cursor.save(tmp_path)
     assert Cursor.load(tmp_path) == cursor
     (tmp_path / "mlflow.json").write_text('{"session": "s", "runs": {"0": {')
@@ -145,6 +145,8 @@ def test_the_parent_says_the_verdict_in_its_name_and_in_its_note() -> None:
     assert "`focal`" in text.splitlines()[0]
     assert "tags.outcome = 'broken'" in text
     assert "on their way" in note(Script().session)
+    linked = note(needs_lr().session, links(needs_lr().session, "7", "p")).split("\n\n")
+    assert "(#/experiments/7/runs/p/artifacts/report.html)" in linked[1]
 
 
 def test_a_note_and_a_view_fit_into_a_tag_however_many_additions_there_are() -> None:
