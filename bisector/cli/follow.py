@@ -1,8 +1,8 @@
-"""The child that keeps the views up to date, MLflow's and Optuna's: `python -m bisector.cli.follow HOME [SECONDS]`.
+"""The child that keeps the views up to date, MLflow's and Optuna's: `python -m bisector.cli.follow HOME [SECONDS [STORE]]`.
 
 Reads the journal, never writes it. Ends when its standard input does, having written
-what was left, in SECONDS at most. Exit code 0: the view is complete; 1: it is not, and
-standard error says why.
+what was left, in SECONDS at most. STORE is an MLflow store that takes the place of the session's.
+Exit code 0: the view is complete; 1: it is not, and standard error says why.
 """
 
 import fcntl
@@ -44,15 +44,15 @@ def main() -> int:
     ending = Ending(0)
     try:
         with _alone(home, ending):
-            return 0 if follow(home, ending, drain) else 1
+            return 0 if follow(home, ending, drain, "".join(sys.argv[3:])) else 1
     except BisectError as e:
         _say(f"{e} {e.hint}")
         return 1
 
 
-def follow(home: Path, ending: "Ending", drain: int) -> bool:
+def follow(home: Path, ending: "Ending", drain: int, store: str) -> bool:
     """Keep the view up to date until `ending`, then complete it; whether it is complete."""
-    follower = Follower(home)
+    follower = Follower(home, store)
     while not ending.within(POLL):
         follower.look()
     # The kernel ends us, should a call to the store never return.
@@ -145,8 +145,8 @@ class Shown:
 class Follower:
     """Keeps the views of one session up to date."""
 
-    def __init__(self, home: Path) -> None:
-        self._home = home
+    def __init__(self, home: Path, store: str) -> None:
+        self._home, self._store = home, store
         self._views: list[Shown] = []
         self._key = ""
 
@@ -172,7 +172,7 @@ class Follower:
         if session is None:
             return None
         self._key = self._key or session_key(session)
-        self._views = self._views or list(views(self._home, session))
+        self._views = self._views or list(views(self._home, session, self._store))
         return session if session_key(session) == self._key else None
 
     def _state(self) -> State:
@@ -182,8 +182,11 @@ class Follower:
         return (0, 0)
 
 
-def views(home: Path, session: Session) -> Iterator[Shown]:
-    """The views that the session's configuration asks for; each imports what it needs."""
+def views(home: Path, session: Session, store: str = "") -> Iterator[Shown]:
+    """The views that the session's configuration asks for; each imports what it needs.
+
+    `store` takes the place of the MLflow store that is configured; empty: it does not.
+    """
     opened = next(e for e in reversed(session.events) if isinstance(e, Opened))
     where = viewed(opened)
     reader = collector_for(opened.config, {})
@@ -198,7 +201,7 @@ def views(home: Path, session: Session) -> Iterator[Shown]:
         from bisector.report.mlflow import MlflowView  # noqa: PLC0415
         from bisector.report.mlflow_store import AWAY  # noqa: PLC0415
 
-        yield Shown("MLflow", MlflowView(home, *tracking(session, home), facts), AWAY)
+        yield Shown("MLflow", MlflowView(home, *tracking(session, home, store), facts), AWAY)
     if where.optuna:
         from bisector.report.optuna_view import GONE, OptunaView  # noqa: PLC0415
 

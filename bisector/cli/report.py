@@ -33,7 +33,7 @@ def main(args: argparse.Namespace) -> int:
     check_gate(args)
     home, session = recorded(given)
     if args.mlflow:
-        return _complete(home)
+        return _complete(home, _store(given))
     config = next(e for e in reversed(session.events) if isinstance(e, Opened)).config
     places = places_of(given, home)
     rank = planner_of(config["planner"]).rank
@@ -62,11 +62,17 @@ def main(args: argparse.Namespace) -> int:
     return code
 
 
-def _complete(home: Path) -> int:
-    if not complete_view(home):
+def _store(given: Given) -> str:
+    """The store that takes the place of the search's own; empty: none was named."""
+    named = [o.partition("=") for o in given.overrides]
+    return next((v for key, _, v in reversed(named) if key == "mlflow.tracking_uri"), "")
+
+
+def _complete(home: Path, store: str) -> int:
+    if not complete_view(home, store):
         raise LaunchError(
             "MLflow's store could not be brought up to date.",
-            hint=f"{home / LOG} says why; nothing of the search is lost.",
+            hint=f"{home / LOG} says why; nothing of the search is lost. If it is gone for good, name another: `mlflow.tracking_uri=...`.",
         )
     print("MLflow shows all of it.")
     return 0

@@ -47,12 +47,13 @@ def environment(**more: str) -> dict[str, str]:
     return {k: v for k, v in {**_SETTINGS, **given, **more}.items() if k not in _NOT_OURS}
 
 
-def complete_view(home: Path) -> bool:
+def complete_view(home: Path, store: str = "") -> bool:
     """Bring the view of a session up to date and wait for it; whether that succeeded.
 
-    An hour at most; `home/mlflow.log` says why it did not.
+    An hour at most; `home/mlflow.log` says why it did not. `store` is the address of another
+    store than the session's own, which may be gone for good.
     """
-    child = _start(home, 3600)
+    child = _start(home, 3600, store)
     try:
         _end_input(child)
         return child.wait() == 0
@@ -110,8 +111,8 @@ class MlflowReporter:
             _stop(self._child)
 
 
-def _start(home: Path, drain: int) -> subprocess.Popen[bytes]:
-    argv = [sys.executable, "-m", "bisector.cli.follow", str(home), str(drain)]
+def _start(home: Path, drain: int, store: str = "") -> subprocess.Popen[bytes]:
+    argv = [sys.executable, "-m", "bisector.cli.follow", str(home), str(drain), store]
     with (home / LOG).open("ab") as log:
         # A session of its own: Ctrl-C is for the search, which then closes the pipe.
         return subprocess.Popen(

@@ -372,10 +372,10 @@ def end_of(rundir: Path) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    """A file system of 256 KiB, mounted on `folder`; the test is skipped where that may not be."""
+def small_disk(folder: Path, size: str = "256k") -> Iterator[Path]:
+    """A file system of that size, mounted on `folder`; the test is skipped where that may not be."""
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "bisect-test", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "bisect-test", str(folder)]
     try:
         subprocess.run(mount, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
