@@ -84,7 +84,9 @@ def test_the_figures_draw_every_run_and_show_themselves_without_pyplot(
     number = len(search.session.judged)
     assert len(search.plot_curves().axes[0].lines) == number
     assert len(search.plot_arms().axes[0].lines) == number
-    assert [p.get_xscale() for p in search.plot_lr().axes] == ["linear"]
+    assert [p.get_xscale() for p in search.plot_lr().axes] == ["linear", "linear"], (
+        "the baseline is swept beside what no learning rate mends"
+    )
     assert search.plot_belief()._repr_png_()[:4] == b"\x89PNG"
 
 

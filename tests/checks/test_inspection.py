@@ -40,8 +40,8 @@ def trained(rundir: Path, *, looked_at: bool) -> tuple[dict[str, torch.Tensor], 
     parts = build(OmegaConf.create(cfg), run)
     if looked_at:
         found = inspect(of_recipe(parts), torch.device("cpu"), Bounds())
-        not_here = {"leaks", "standards", "declared", "causality", "augmented", "workers", "reload"}
-        assert set(found.absent) <= not_here | {"neutral"}
+        of_others = {"leaks", "targets", "standards", "declared", "causality", "neutral"}
+        assert set(found.absent) <= of_others | {"augmented", "workers", "reload"}
         assert set(found.pictures["drawn"]) == set(DRAWINGS)
         assert found.pictures["drawn"]["gallery"]["augmented_by"] == ["mixup", "noise"]
     training = Training(parts, run)
