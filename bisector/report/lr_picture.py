@@ -3,7 +3,7 @@
 Geometry only, in pixels; `lr.html` draws it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
@@ -58,38 +58,44 @@ class LrPicture:
 def lr_pictures(
     session: Session, rows: Sequence[ArmRow], evidence: Callable[[int], Evidence]
 ) -> tuple[LrPicture, ...]:
-    """A picture of each set in `rows`, the learning-rate sweep; none where nothing can be placed."""
-    sets = dict.fromkeys(r.arm.additions for r in rows)
-    drawn = (_picture(session, [r for r in rows if r.arm.additions == s], evidence) for s in sets)
-    return tuple(p for p in drawn if p)
-
-
-def _picture(
-    session: Session, rows: Sequence[ArmRow], evidence: Callable[[int], Evidence]
-) -> LrPicture | None:
-    arms = {r.arm for r in rows}
-    runs = [e for e in session.judged if e.trial.arm in arms]
+    """A picture of each set in `rows`, the learning-rate sweep, on one axis; none if nothing can be placed."""
+    runs = [e for e in session.judged if e.trial.arm in {r.arm for r in rows}]
     seen = {e.trial.number: _reading(session, e, evidence) for e in runs}
-    band = [
+    healthy = [
         e.verdict.score
         for e in session.runs(Arm())
         if e.verdict.score is not None and e.verdict.outcome is Outcome.HEALTHY
     ]
-    values = [v for v in [*seen.values(), *band] if v is not None and isfinite(v)]
+    values = [v for v in [*seen.values(), *healthy] if v is not None and isfinite(v)]
     if not values:
-        return None
-    low, span = min(values), (max(values) - min(values)) or 1.0
+        return ()
+    shown = _Shown(runs, seen, healthy, min(values), (max(values) - min(values)) or 1.0)
+    sets = dict.fromkeys(r.arm.additions for r in rows)
+    return tuple(_picture(session, [r for r in rows if r.arm.additions == s], shown) for s in sets)
 
-    def x(value: float) -> float:
-        return round(_LEFT + (value - low) / span * _PLOT, 1)
 
-    def mark(event: Judged, value: float) -> Mark:
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What all pictures have in common, so that they can be compared: runs, readings, the axis."""
+
+    runs: Sequence[Judged]
+    seen: Mapping[int, float | None]
+    healthy: Sequence[float]
+    low: float
+    span: float
+
+    def x(self, value: float) -> float:
+        return round(_LEFT + (value - self.low) / self.span * _PLOT, 1)
+
+    def mark(self, event: Judged, value: float) -> Mark:
         when = "last seen at " if event.verdict.score is None else ""
         told = f"run {event.trial.number}, seed {event.trial.seed}: {event.verdict.outcome}"
-        return Mark(x(value), event.verdict.outcome, f"{told}, {when}{number(value)}")
+        return Mark(self.x(value), event.verdict.outcome, f"{told}, {when}{number(value)}")
 
-    rates = tuple(_rate(i, row, runs, seen, mark) for i, row in enumerate(rows))
-    edges = (x(min(band)), x(max(band))) if band else None
+
+def _picture(session: Session, rows: Sequence[ArmRow], shown: _Shown) -> LrPicture:
+    rates = tuple(_rate(place, row, shown) for place, row in enumerate(rows))
+    band = (shown.x(min(shown.healthy)), shown.x(max(shown.healthy))) if shown.healthy else None
     return LrPicture(
         title=arm_name(session.experiment, Arm(rows[0].arm.additions)),
         width=_LEFT + _PLOT + 16,
@@ -97,27 +103,21 @@ def _picture(
         left=_LEFT,
         right=_LEFT + _PLOT,
         rates=rates,
-        band=(edges[0], max(edges[1] - edges[0], 2.0)) if edges else None,
-        low=number(low),
-        high=number(low + span),
+        band=(band[0], max(band[1] - band[0], 2.0)) if band else None,
+        low=number(shown.low),
+        high=number(shown.low + shown.span),
         words=" ".join(
             f"{r.label}: {'; '.join(m.told for m in r.marks) or r.unread}." for r in rates
         ),
     )
 
 
-def _rate(
-    place: int,
-    row: ArmRow,
-    runs: Sequence[Judged],
-    seen: dict[int, float | None],
-    mark: Callable[[Judged, float], Mark],
-) -> Rate:
+def _rate(place: int, row: ArmRow, shown: _Shown) -> Rate:
     marks = []
-    for event in runs:
-        value = seen[event.trial.number]
+    for event in shown.runs:
+        value = shown.seen[event.trial.number]
         if event.trial.arm == row.arm and value is not None and isfinite(value):
-            marks.append(mark(event, value))
+            marks.append(shown.mark(event, value))
     unread = "" if marks else f"{row.broken} of {row.resolved} broken, nothing to read"
     return Rate(_TOP + _ROW * (place + 0.5), f"lr {scale(row.arm.lr_scale)}", tuple(marks), unread)
 

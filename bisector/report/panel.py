@@ -19,7 +19,7 @@ from bisector.report.wording import clean, count, cut, duration, elide, number, 
 _SUSPECTS, _RUNNING, _SAID = 5, 8, 5
 """At most so many lines of each kind."""
 
-_WORTH_SAYING = 16
+_WORTH_SAYING = 24
 """Columns below which none is said: a reason cut to a word says nothing."""
 
 _TITLE, _DIM, _GOOD, _BAD = "bold", "dim", "green", "bold red"
