@@ -364,3 +364,15 @@ def test_batches_that_are_accumulated_are_one_step_with_their_mean_loss(tmp_path
     assert curve.values == pytest.approx(
         [sum(losses[i : i + 3]) / 3 for i in (0, 3, 6, 9)], rel=1e-4
     )
+
+
+def test_the_first_batches_are_described(tmp_path, onlooker):
+    train(small())
+    onlooker.close()
+    batches = rows(tmp_path, "batch")
+    assert [b["step"] for b in batches] == [1, 2, 3]
+    torch.manual_seed(0)
+    first = torch.randn(8, 4)
+    assert (batches[0]["shapes"], batches[0]["kinds"]) == ([[8, 4]], ["float32"])
+    assert batches[0]["bounds"] == pytest.approx([first.min().item(), first.max().item()], rel=1e-4)
+    assert batches[0]["finite"] == [1.0]

@@ -1,4 +1,4 @@
-"""Looks at the loss and the gradient of each step for the first that is not finite, and has it explained."""
+"""Looks at what goes into a model at first, and for the first loss or gradient that is not finite."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -8,6 +8,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
+from bisector.train.onlooker.intake import Intake
 from bisector.train.onlooker.origin import Origin, finite
 from bisector.train.probes import backward
 from bisector.train.probes.guard import Guard
@@ -26,7 +27,8 @@ class Alarm:
     def __init__(self, watch: Watch, guard: Guard, *, wait: bool) -> None:
         self._watch, self._wait = watch, wait
         self._origin = Origin(watch.model, _names(watch))
-        self._called = guard(self._origin.called)
+        self._intake = Intake(watch.recorder)
+        self._called = guard(self._call)
         self._heard, self._before = guard(self._hear), guard(self._before_step)
         self._calls: Any = None
         self._steps: Any = None
@@ -54,6 +56,11 @@ class Alarm:
         backward.unlisten(self._heard)
         if self._calls is not None:
             self._calls.remove()
+
+    def _call(self, module: nn.Module, args: Any, kwargs: Any) -> None:
+        if torch.is_grad_enabled():
+            self._origin.called(module, args, kwargs)
+            self._intake.take(self._watch.step + 1, args, kwargs)
 
     def _hear(self, roots: Sequence[torch.Tensor]) -> None:
         if not self._open(roots[0]):

@@ -32,12 +32,11 @@ class Origin:
 
     def called(self, module: nn.Module, args: Any, kwargs: Any) -> None:
         """A forward pass begins: keep what it is given, and at which precision."""
-        if torch.is_grad_enabled():
-            kind = next((t.device.type for t in tensors_in((args, kwargs))), "cpu")
-            autocast = torch.autocast(
-                kind, torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind)
-            )
-            self._last[module] = (args, kwargs, autocast)
+        kind = next((t.device.type for t in tensors_in((args, kwargs))), "cpu")
+        autocast = torch.autocast(
+            kind, torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind)
+        )
+        self._last[module] = (args, kwargs, autocast)
 
     def forget(self) -> None:
         """Hold no batch any more."""
