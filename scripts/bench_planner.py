@@ -40,12 +40,14 @@ from bisector.plan.adaptive import AdaptivePlanner
 
 Row = dict[str, Any]
 
-SIZES, WORKERS = (8, 16, 64), (1, 4, 8)
+SIZES, WORKERS = (8, 16, 64, 256), (1, 4, 8)
 CHUNK = 5
 """Games that a process plays before it reports."""
 SIDE = (METRIC, SAME_RUNS, WHOLE, *TOLD)
 """Planners of which only `SHOWN` structures at n = 16 and one worker are played."""
 SHOWN = ("mixture", "single", "pair", "disj2")
+LARGE = ("single", "pair")
+"""Structures of which the adaptive planner plays games at n = 256; `--quick` leaves out the pair."""
 
 GOALS = {
     # Set beforehand: structure, n -> runs, share right; one worker, pass/fail, a = .05, b = .10.
@@ -186,6 +188,8 @@ def cells(args: argparse.Namespace) -> Iterator[Cell]:
     for planner, n, structure, k in product(args.planner, args.n, args.structure, args.workers):
         if not args.every and not telling(planner, structure, n, k):
             continue
+        if args.quick and (structure, n) == ("pair", 256):
+            continue
         games = args.games or quota(planner, structure, n, quick=args.quick)
         yield Cell(planner, structure, n, k, games, args.a, args.b)
 
@@ -194,6 +198,8 @@ def telling(planner: str, structure: str, n: int, workers: int) -> bool:
     """Whether a row is shown unless asked for."""
     if planner in SIDE:
         return structure in SHOWN and n == 16 and workers == 1
+    if n == 256:
+        return planner == "adaptive" and structure in LARGE and workers == 1
     if workers == 1:
         return True
     return planner == "adaptive" and n > 8 and structure in SHOWN
@@ -202,10 +208,12 @@ def telling(planner: str, structure: str, n: int, workers: int) -> bool:
 def quota(planner: str, structure: str, n: int, *, quick: bool) -> int:
     """Games that a row is worth, by what one costs."""
     if not quick:
-        return 400 if n < 64 else 200
+        return {64: 200, 256: 20}.get(n, 400)
     if planner == "adaptive" and n == 16:
         return 60 if (structure, n) in GOALS else 20
-    return 20 if n < 64 else 10
+    if n < 64:
+        return 20
+    return 10 if planner == "adaptive" and structure in SHOWN else 5
 
 
 def arguments() -> argparse.Namespace:
