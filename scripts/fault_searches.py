@@ -37,26 +37,30 @@ NOISE = "+recipe.data.augment.loud={_target_: bisector.recipes.tabular.FeatureNo
 MASK = "+recipe.data.augment.hide={_target_: bisector.recipes.tabular.FeatureMask, share: 0.97}"
 CUT = "+recipe.data.augment.cut={_target_: bisector.recipes.digits.Cutout, size: 7}"
 
+RPROP = "recipe.optimizer={_target_: torch.optim.Rprop, lr: 0.01, weight_decay: 0.0}"
+
 SEARCHES: Mapping[str, Search] = {
     "loud noise on the features": Search(("R13",), "tabular", (NOISE,)),
-    "nearly all features hidden": Search(("R13",), "tabular", (MASK,)),
-    "nearly all of an image cut": Search(("R13",), "digits", (CUT,)),
-    "dropout of nearly all": Search(("R30",), "tabular", ("recipe.model.dropout=0.98",)),
     "weight decay 1": Search(("R30",), "tabular", ("recipe.optimizer.weight_decay=1.0",)),
-    "one batch is all": Search(("R11",), "tabular", ("recipe.trainer.batch_size=379",
-                                                     "recipe.trainer.epochs=4")),
-    "a single unit": Search(("R24",), "digits", ("recipe.model.width=1",)),
+    "one batch is all": Search(
+        ("R11",), "tabular", ("recipe.trainer.batch_size=379", "recipe.trainer.epochs=4")
+    ),
+    "targets of other samples": Search(("R04",), "tabular", (f"{ALTER}permute=true",)),
+    "baseline: rate x 400": Search(("R36",), "tabular", baseline=("recipe.optimizer.lr=20.0",)),
+    "nearly all features hidden": Search(("R13",), "tabular", (MASK,)),
+    "dropout of nearly all": Search(("R30",), "tabular", ("recipe.model.dropout=0.98",)),
     "an eighth of an epoch": Search(("R31",), "tabular", ("recipe.trainer.epochs=0.125",)),
     "a loss that is summed": Search(("R18",), "tabular", ("recipe.loss.reduction=sum",)),
     "noise in place of the inputs": Search(("R02", "R04"), "tabular", (f"{ALTER}noise=true",)),
-    "targets of other samples": Search(("R04",), "tabular", (f"{ALTER}permute=true",)),
+    "baseline: weight decay 3": Search(
+        ("R30", "B2"), "tabular", baseline=("recipe.optimizer.weight_decay=3.0",)
+    ),
+    "nearly all of an image cut": Search(("R13",), "digits", (CUT,)),
+    "a single unit": Search(("R24",), "digits", ("recipe.model.width=1",)),
     "a handful of samples": Search(("R09",), "digits", (f"{ALTER}share=0.02",)),
-    "Rprop on small batches": Search(("R34", "R36"), "digits",
-                                     ("recipe.optimizer={_target_: torch.optim.Rprop, lr: 0.01, weight_decay: 0.0}",)),
-    "baseline: rate x 400": Search(("R36",), "tabular", baseline=("recipe.optimizer.lr=20.0",)),
+    "Rprop on small batches": Search(("R34", "R36"), "digits", (RPROP,)),
     "baseline: rate / 100,000": Search(("R36",), "digits", baseline=("recipe.optimizer.lr=1e-7",)),
-    "baseline: weight decay 3": Search(("R30", "B2"), "tabular", baseline=("recipe.optimizer.weight_decay=3.0",)),
-}  # fmt: skip
+}
 """Searches by what was planted."""
 
 
