@@ -91,9 +91,11 @@ def main() -> None:
     parser.add_argument("--way", action="append", choices=list(WAYS))
     args = parser.parse_args()
     ways = args.way or list(WAYS)
-    for row in rows(ways, 8 if args.quick else 20, 1 if args.quick else 3):
-        told = json.dumps(row)
-        print(told if args.json else "  ".join(f"{k}={v}" for k, v in row.items()), flush=True)
+    # With one round there is nothing to alternate, and each row is told at once.
+    for some in [[way] for way in ways] if args.quick else [ways]:
+        for row in rows(some, 4 if args.quick else 20, 1 if args.quick else 3):
+            told = json.dumps(row)
+            print(told if args.json else "  ".join(f"{k}={v}" for k, v in row.items()), flush=True)
 
 
 if __name__ == "__main__":
