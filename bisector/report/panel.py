@@ -138,8 +138,8 @@ def _trial(picture: Picture, frame: Frame, launched: Launched) -> Text:
     spark = 16 if wide else 8
     progress = _progress(picture.running.get(trial.number), curve) if curve else "starting"
     name = arm_name(picture.session.experiment, trial.arm)
-    # The number and blanks, the curve, the progress, and `  loss 0.00123` where there is room.
-    beside = 7 + spark + 12 + (14 if wide else 0)
+    # The number and blanks, the curve, the progress, and `  loss 2.484e-05` where there is room.
+    beside = 7 + spark + 12 + (16 if wide else 0)
     room = max(min(frame.width - beside, 34), 8)
     head = f"  {trial.number:>3} {elide(name, room):<{room}} "
     drawn = sparkline(curve.values, spark, ascii_only=frame.ascii_only) if curve else ""
