@@ -73,6 +73,7 @@ def schedule_too_fast(case: Case) -> Clue | None:
             0.1, "1e-3 is usual; 100 times that is too much (DeepDiagnosis, TheDeepChecker)"
         ),
         "whole": Limit(0.5, "our choice: two such steps replace what was there, harm or not"),
+        "grown": Limit(5.0, "our choice: weights over their first size; healthy ones 1 to 2"),
         "rise": Limit(1.5, "our choice: of the first loss; healthy ones hardly rise above it"),
         "left": Limit(0.9, "our choice: of the first loss, at the end; nothing was learnt"),
     },
@@ -85,7 +86,8 @@ def steps_too_long(case: Case) -> Clue | None:
     How it is seen: the norm of each weight matrix's update over its own norm, in the median over
     the matrices, at the look at which it is second to largest. The first steps of RMSprop are long
     by nature: so there must be harm too. The steps are as long to the end, or the loss
-    rises above its first value, or it does not fall; or they replace half of the weights.
+    rises above its first value, or it does not fall; or they replace half of the weights, or
+    leave them at many times their size.
 
     How to mend it: a tenth of the learning rate; a warm-up for Adam; clipping.
 
@@ -99,8 +101,10 @@ def steps_too_long(case: Case) -> Clue | None:
     by_look = _typical(case)
     # One look may fall on a weight that starts at zero, and so moves by all of its size.
     ratio = max([r for r in by_look if r < max(by_look)], default=math.nan)
-    sure = ratio > case.limits["whole"] or _to_the_end(case, by_look) or _harmed(case)
-    if not ratio > case.limits["ratio"] or not sure:
+    if not ratio > case.limits["ratio"]:
+        return None
+    lost = ratio > case.limits["whole"] or _kept(case) > case.limits["grown"]
+    if not (lost or _to_the_end(case, by_look) or _harmed(case)):
         return None
     words = f"A step moves a weight matrix by {ratio:.0%} of its size; about 0.1 % is usual."
     return Clue(words, {"ratio": by_look[:60]}, Crossed("ratio", ratio))
@@ -193,13 +197,18 @@ def weights_decayed(case: Case) -> Clue | None:
     Source: reason 30, "reduce regularisation"; Loshchilov and Hutter (2019), arXiv:1711.05101.
     """
     decay = max(numbers(case.facts["held"].get("decays", [])), default=0.0)
-    shapes, norms = case.each("run_weights", "shapes"), case.each("run_weights", "norm")
-    columns = [column(norms, i) for i, shape in enumerate(shapes) if len(shape) > 1]
-    left = middle([seen[-1] / seen[0] for seen in columns if seen and seen[0]])
+    left = _kept(case)
     if not decay or not left < case.limits["left"]:
         return None
     words = f"Under a weight decay of {decay:g}, {left:.2g} of a weight matrix's size is left."
     return Clue(words, {"decay": decay}, Crossed("left", left))
+
+
+def _kept(case: Case) -> float:
+    """The size of the weights at the last look over that at the first, in the median of matrices."""
+    shapes, norms = case.each("run_weights", "shapes"), case.each("run_weights", "norm")
+    columns = [column(norms, i) for i, shape in enumerate(shapes) if len(shape) > 1]
+    return middle([seen[-1] / seen[0] for seen in columns if seen and seen[0]])
 
 
 def _typical(case: Case) -> list[float]:
