@@ -72,7 +72,7 @@ def _received(session: Session, trial: Trial, home: Path) -> Iterator[Page]:
     def make() -> str:
         drawn = pictures_in(folder)
         title = f"{arm_name(session.experiment, Arm(trial.arm.additions))}, before training"
-        return _page("received.html", title=title, pictures=drawn)
+        return _page("pictures.html", title, title, pictures=drawn)
 
     yield Page(None, f"{FOLDER}/{_named('received', session, trial)}", make)
     first = session.runs(Arm(trial.arm.additions))[:1]
@@ -82,11 +82,13 @@ def _received(session: Session, trial: Trial, home: Path) -> Iterator[Page]:
 
 def inside(run: WatchedRun) -> str:
     """A watched run as a page of its own."""
-    return _page("inside.html", title=f"{run.name}, run {run.number}", watched=[run])
+    return _page("heat.html", f"{run.name}, run {run.number}", "Inside the run", watched=[run])
 
 
-def _page(template: str, **what: object) -> str:
-    return environment().get_template(template).render(**what)
+def _page(body: str, title: str, heading: str, **what: object) -> str:
+    """A page around one of the report's parts."""
+    frame = environment().get_template("picture_page.html")
+    return frame.render(body=body, title=title, heading=heading, **what)
 
 
 def _named(what: str, session: Session, trial: Trial) -> str:
