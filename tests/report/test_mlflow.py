@@ -3,97 +3,20 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from mlflow.entities import Run, ViewType
-from mlflow.tracking import MlflowClient
+from mlflow.entities import ViewType
+from mlflow_places import Place, Places
 from mlflow_sessions import append, opened_at, story
 from report_sessions import Script, broke, lost, some, trained
-from test_heat_picture import HISTOGRAMS, WEIGHTS
-from test_inspected import GALLERY
 
 from bisector import rundir
 from bisector.model.experiment import Sweep
-from bisector.model.finding import Facts
 from bisector.model.session import Launched, Session
 from bisector.model.trial import Arm, Purpose
 from bisector.report.mlflow import MlflowView
-from bisector.report.mlflow_cursor import Cursor
 from bisector.report.mlflow_page import tracking
 from bisector.report.mlflow_store import AWAY
-from bisector.rundir import write_json
-
-
-class Place:
-    """A session's folder in an output folder whose store is shared by this module's tests."""
-
-    def __init__(self, home: Path, script: Script, at: float) -> None:
-        self.home, self.events = home, opened_at(script, None, at)
-        self.session = Session(script.experiment)
-
-    def go_on(self, count: int | None = None) -> Session:
-        """Record the next events."""
-        done = len(self.session.events)
-        rest = self.events[done:] if count is None else self.events[done : done + count]
-        self.session = append(self.home, self.session, rest)
-        return self.session
-
-    def view(self) -> MlflowView:
-        return MlflowView(self.home, *tracking(self.session, self.home))
-
-    @property
-    def client(self) -> MlflowClient:
-        return MlflowClient(tracking(self.session, self.home)[0])
-
-    @property
-    def cursor(self) -> Cursor:
-        cursor = Cursor.load(self.home)
-        assert cursor
-        return cursor
-
-    @property
-    def parent(self) -> Run:
-        return self.client.get_run(self.cursor.parent_id)
-
-    def found(self, query: str = "") -> list[Run]:
-        """This session's children that answer a query, in the order of their start."""
-        own = f"tags.`mlflow.parentRunId` = '{self.cursor.parent_id}'"
-        asked = f"{own} and {query}" if query else own
-        order = ["attributes.start_time ASC"]
-        return list(self.client.search_runs([self.cursor.experiment_id], asked, order_by=order))
-
-    def everything(self) -> dict[str, Any]:
-        """All that the store holds of the session, by the runs' names."""
-        return {r.info.run_name: self._whole(r) for r in [self.parent, *self.found()]}
-
-    def _whole(self, run: Run) -> dict[str, Any]:
-        client, tags = self.client, dict(run.data.tags)
-        names = [k for k in run.data.metrics if k != "final/delta_vs_base"]
-        history = {k: client.get_metric_history(run.info.run_id, k) for k in names}
-        for own in ("bisect.key", "bisect.session", "mlflow.parentRunId"):
-            tags.pop(own, None)
-        for key, text in tags.items():  # The parent's note links to itself.
-            tags[key] = text.replace(run.info.run_id, "RUN").replace(self.cursor.view_key, "VIEW")
-        return {
-            "tags": tags,
-            "params": run.data.params,
-            "metrics": {k: [(m.step, m.value) for m in h] for k, h in history.items()},
-            "delta": run.data.metrics.get("final/delta_vs_base"),
-            "status": run.info.status,
-            "artifacts": sorted(a.path for a in client.list_artifacts(run.info.run_id)),
-        }
-
-
-class Places:
-    """Hands out session folders in one output folder."""
-
-    def __init__(self, out: Path) -> None:
-        self.out, self._count = out, 0
-
-    def __call__(self, script: Script) -> Place:
-        self._count += 1
-        return Place(self.out / f"s{self._count}", script, 1_790_000_000.0 + 10_000 * self._count)
 
 
 @pytest.fixture(scope="module")
@@ -245,63 +168,6 @@ def test_reports_that_lie_in_the_folder_are_kept_with_the_parent(whole: Place) -
     (whole.home / "report.html").unlink()
     kept = whole.client.list_artifacts(whole.cursor.parent_id)
     assert [a.path for a in kept] == ["report.html"]
-
-
-@pytest.fixture(scope="module")
-def pictured(places: Places) -> Place:
-    """A search whose baseline was looked at, and whose culprit was watched."""
-    script = story()
-    ended = script.events.pop()
-    script.run(Arm(trained=False), Purpose.INSPECT, trained(0.0))
-    script.run(Arm(some("focal"), watched=True), Purpose.EXPERIMENT, broke(0.1))
-    script.events.append(ended)
-    place = places(script)
-    place.go_on()
-    drawn = {"drawn": {"gallery": GALLERY}, "absent": {}}
-    write_json(rundir.of(place.home, 8) / rundir.PICTURES, drawn)
-    (rundir.of(place.home, 9) / rundir.OBSERVATIONS).write_text("")
-    view_of(place).close(place.session)
-    return place
-
-
-def seen(number: int) -> Facts:
-    return {"run_weights": WEIGHTS, "run_histograms": HISTOGRAMS}
-
-
-def view_of(place: Place) -> MlflowView:
-    return MlflowView(place.home, *tracking(place.session, place.home), seen)
-
-
-def test_pictures_are_kept_with_the_runs_they_belong_to_and_with_the_parent(
-    pictured: Place,
-) -> None:
-    place = pictured
-    client, runs = place.client, {r.info.run_name: r.info.run_id for r in place.found()}
-    kept = [a.path for a in client.list_artifacts(place.cursor.parent_id, "pictures")]
-    assert kept == ["pictures/inside-009-focal.html", "pictures/received-008-baseline.html"]
-    inside = client.download_artifacts(runs["09 +focal"], "inside.html")
-    page = Path(inside).read_text(encoding="utf-8")
-    assert "<title>focal watched, run 9</title>" in page
-    assert 'class="heat' in page
-    assert 'class="small' in page
-    received = client.download_artifacts(runs["00 baseline"], "received.html")
-    assert "What the network receives" in Path(received).read_text(encoding="utf-8")
-    own = [a.path for a in client.list_artifacts(runs["01 baseline"])]
-    assert "received.html" not in own, "one run of the arm has it"
-
-
-def test_pictures_are_written_once_and_again_for_a_run_that_somebody_deleted(
-    pictured: Place,
-) -> None:
-    place = pictured
-    before = place.cursor.pages
-    assert len(before) == len(set(before)) == 4
-    view_of(place).close(place.session)
-    assert place.cursor.pages == before
-    gone = next(r.info.run_id for r in place.found() if r.info.run_name == "09 +focal")
-    place.client.delete_run(gone)
-    view_of(place).close(place.session)
-    assert len(place.cursor.pages) == 5
 
 
 def test_an_interrupted_search_is_killed_and_runs_again_when_it_goes_on(places: Places) -> None:
