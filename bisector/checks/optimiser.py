@@ -6,13 +6,17 @@ from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy, Severity
 ADAPTIVE = ("Adam", "RMSprop", "Adagrad", "Lion")
 """What the names of optimizers hold whose steps are as long as the rate, whatever the gradient."""
 
+ANOTHER_RATE = Remedy(
+    "Begin with 1e-3 (Adam and its kind) or 0.1 (SGD), and sweep: `bisect sweep`."
+)
+
 
 @check(
     "R36d",
     "a learning rate that no training can use",
     needs=("handed",),
     severity=Severity.FATAL,
-    remedy=Remedy("Begin with 1e-3 (Adam and its kind) or 0.1 (SGD), and sweep: `bisect sweep`."),
+    remedy=ANOTHER_RATE,
     limits={
         "adaptive": Limit(0.3, "each weight moves by so much per step; weights are about 0.1"),
         "any": Limit(100.0, "our choice: rates of SGD are 0.001 to 10"),
@@ -55,7 +59,7 @@ def rate_of_no_use(case: Case) -> Clue | None:
     "a first step that is no use",
     needs=("first_step",),
     severity=Severity.FATAL,
-    remedy=Remedy("Begin with 1e-3 (Adam and its kind) or 0.1 (SGD), and sweep: `bisect sweep`."),
+    remedy=ANOTHER_RATE,
     limits={
         "ratio": Limit(3.0, "our choice: healthy steps change weights by 1e-3 of their size"),
         "moved": Limit(0.5, "our choice: the other weights lie below the rounding of their type"),

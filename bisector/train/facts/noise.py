@@ -72,6 +72,11 @@ def one_way(given: Any, likelier: Any, sizes: torch.Tensor) -> Facts:
 
     Of two classes that are hard to tell apart, as many are taken for the one as for the other; and
     a rare class is taken for a common one.
+
+    Args:
+        given: labels of the suspects, [S].
+        likelier: the class that each of them probably is, [S].
+        sizes: samples of each class, [C].
     """
     counts = torch.zeros(len(sizes), len(sizes), dtype=torch.long)
     for one, other in zip(given, likelier, strict=True):
