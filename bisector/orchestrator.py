@@ -6,7 +6,7 @@ in the session, so it can be killed at any line and started again.
 
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from bisector.ports import (
     Collector,
     Decision,
     Diagnostician,
+    Job,
     JobState,
     Launcher,
     Look,
@@ -127,8 +128,7 @@ class Orchestrator:
             self._record(decision.record)
         if decision.look:
             self._record(self._diagnosed(decision.look))
-        for trial in decision.ask:
-            self._launch(trial)
+        self._launch(decision.ask)
         return decision != Decision()
 
     def _diagnosed(self, look: Look) -> Diagnosed:
@@ -143,9 +143,17 @@ class Orchestrator:
             found = found.beside(self._parts.collector.look(rundir.of(self._home, number)))
         return found
 
-    def _launch(self, trial: Trial) -> None:
-        job = self._parts.workload.prepare(self.session, trial, self._rundir(trial))
-        self._record(Launched(trial, self._parts.launcher.submit(job)))
+    def _launch(self, trials: Sequence[Trial]) -> None:
+        handles = self._parts.launcher.submit(self._jobs(trials))
+        for trial, handle in zip(trials, handles, strict=True):
+            self._record(Launched(trial, handle))
+
+    def _jobs(self, trials: Sequence[Trial]) -> Iterator[Job]:
+        """A job for each; to the later ones, the earlier ones are launched, recorded yet or not."""
+        session = self.session
+        for trial in trials:
+            yield self._parts.workload.prepare(session, trial, self._rundir(trial))
+            session = session.add(Launched(trial, ""))
 
     def _judge_ended(self) -> None:
         running = self.session.running

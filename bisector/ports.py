@@ -5,7 +5,7 @@ right methods; there is no base class to inherit from, and YAML names it by
 `_target_`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -137,8 +137,13 @@ class Launcher(Protocol):
         """How many more jobs may start now."""
         ...
 
-    def submit(self, job: Job) -> str:
-        """Start a job; its handle."""
+    def submit(self, jobs: Iterable[Job]) -> Iterator[str]:
+        """Start jobs, no more than there are free slots; their handles, in the same order.
+
+        Each job is started by the time that its handle is asked for, be it alone or together with
+        the others; whoever calls this asks for all. An error is about the next one: those whose
+        handles were given out go on.
+        """
         ...
 
     def poll(self, handles: Sequence[str]) -> Mapping[str, JobState]:

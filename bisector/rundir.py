@@ -12,6 +12,7 @@ inspected.json what an inspection saw, by family: {"facts": {family: {name: valu
 observe.json   that the run is to be watched while it trains, and how
 observations.jsonl  what the probes saw, one {"kind", ...} per line; see `collect.observations`
 onlooker.jsonl how far the observation of a command came: {"stage": ...} or {"remark": ...} per line
+slurm.json     which task of which Slurm job it is, where Slurm runs it
 exit.json      how it ended; present if and only if the job has ended
 checkpoint.pt  where the training may go on from
 keep.json      that the run is to keep its last state, and how large that may be

@@ -103,7 +103,7 @@ class ByHand:
             trial = Trial(self.runs, arm, seed, Purpose.ISOLATE)
             folders.append(rundir.of(self._home, trial.number))
             job = self._workload.prepare(Session(self._experiment), trial, folders[-1])
-            waiting.append(self._launcher.submit(job))
+            waiting += self._launcher.submit([job])
             self.runs += 1
         while JobState.RUNNING in self._launcher.poll(waiting).values():
             time.sleep(0.02)

@@ -108,7 +108,7 @@ def _ours(kind: str, count: int, *, warm: bool) -> None:
             rundir.mkdir()
             (rundir / CONFIG).write_text("{}", encoding="utf-8")
             worker = ("-m", "bisector.train.worker", f"launch_trial:{kind}", "0")
-            handles.append(launcher.submit(Job((sys.executable, *worker), rundir, cwd=HERE)))
+            handles += launcher.submit([Job((sys.executable, *worker), rundir, cwd=HERE)])
             started += 1
         time.sleep(0.01)
     launcher.close()

@@ -77,7 +77,7 @@ class Bench:
             self._trials += 1
             folders.append(rundir.of(self._home, trial.number))
             job = self._workload.prepare(Session(self.experiment), trial, folders[-1])
-            handles.append(self._launcher.submit(job))
+            handles += self._launcher.submit([job])
         while JobState.RUNNING in self._launcher.poll(handles).values():
             time.sleep(0.05)
         return tuple(self._collector.collect(folder) for folder in folders)

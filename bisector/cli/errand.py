@@ -20,7 +20,7 @@ def errand(launcher: Launcher, job: Job, what: str, limit: float) -> None:
     Raises:
         LaunchError: it did not end in time.
     """
-    handle = launcher.submit(job)
+    (handle,) = launcher.submit([job])
     deadline = time.monotonic() + limit
     ended = False
     try:

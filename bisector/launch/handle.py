@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bisector.errors import LaunchError
 from bisector.launch.ending import Ending, Reason
+from bisector.launch.hush import hush
 from bisector.launch.processes import born, exterminate, wait_until
 from bisector.launch.watch import GRACE
 from bisector.rundir import EXIT, JOB, PROCESS
@@ -103,7 +104,9 @@ def end(handles: Sequence[Handle]) -> None:
             _signal(handle, signal.SIGKILL)
             wait_until(lambda h=handle: not h.alive, _PATIENCE)  # type: ignore[misc]
         handle.clear()
-        record_cancelled(handle.rundir)
+        if not (handle.rundir / EXIT).exists():
+            hush(handle.rundir)
+            record_cancelled(handle.rundir)
 
 
 def record_cancelled(rundir: Path) -> None:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
@@ -15,6 +15,7 @@ from typing import TextIO
 from bisector.errors import LaunchError
 from bisector.launch.ending import Ending, Reason
 from bisector.launch.handle import end, wrapper_of
+from bisector.launch.hush import hush
 from bisector.launch.in_process import WORKERS, fits, run_module, search_path
 from bisector.launch.job_file import write_job
 from bisector.ports import Job, JobState
@@ -36,13 +37,18 @@ class InlineLauncher:
         """One, always: whoever can ask is not waiting for a job."""
         return 1
 
-    def submit(self, job: Job) -> str:
-        """Run a job to its end; its run directory is its handle."""
+    def submit(self, jobs: Iterable[Job]) -> Iterator[str]:
+        """Run jobs to their ends, one after the other; their run directories are their handles."""
+        yield from map(self._run, jobs)
+
+    def _run(self, job: Job) -> str:
         job = replace(job, rundir=job.rundir.absolute())
         try:
             write_job(job)
             if fits(job, self.in_process):
-                _run_here(job).write(job.rundir)
+                ending = _run_here(job)
+                hush(job.rundir)
+                ending.write(job.rundir)
             else:
                 _run_child(job.rundir)
         except OSError as error:

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,13 +18,14 @@ from bisector.launch import gpus as devices
 from bisector.launch.alone import CROWDED, crowded_out, set_back
 from bisector.launch.cores import physical_cores
 from bisector.launch.handle import Handle, end, record_cancelled, wrapper_of
+from bisector.launch.hush import hush
 from bisector.launch.in_process import WORKERS, fits
 from bisector.launch.job_file import read_job, write_job
 from bisector.launch.processes import LINUX, born
 from bisector.launch.shares import Shares
 from bisector.launch.warm_server import PATIENT_THREADS, WarmServer
 from bisector.ports import Job, JobState
-from bisector.rundir import LOG
+from bisector.rundir import EXIT, LOG
 
 
 @dataclass(slots=True, eq=False)
@@ -99,8 +100,11 @@ class LocalLauncher:
         shared = sum(max(0, self._shares.jobs() - jobs) for jobs in ours.values())
         return len(idle) * self._shares.jobs() + shared
 
-    def submit(self, job: Job) -> str:
-        """Start a job, in place of any that still runs in its run directory; its handle."""
+    def submit(self, jobs: Iterable[Job]) -> Iterator[str]:
+        """Start jobs, each in place of any that still runs in its run directory; their handles."""
+        yield from map(self._begin, jobs)
+
+    def _begin(self, job: Job) -> str:
         self._forget_ended()
         mine = self._assign(job)
         job = replace(job, rundir=job.rundir.absolute(), env=self._environment(job, mine))
@@ -160,6 +164,8 @@ class LocalLauncher:
         del self._running[text]
         if not handle.alive:
             handle.clear()
+        if not (handle.rundir / EXIT).exists():
+            hush(handle.rundir)
         if self._capacity > 1 and crowded_out(handle.rundir):
             set_back(handle.rundir)
             self._alone[text] = handle

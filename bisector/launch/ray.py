@@ -5,14 +5,13 @@ into its run directory while it runs. A job whose node is lost goes on elsewhere
 from the last checkpoint that came back.
 """
 
-import contextlib
 import getpass
 import hashlib
 import json
 import socket
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +22,7 @@ from ray.exceptions import RayError
 from bisector.errors import ConfigError, LaunchError
 from bisector.launch.elsewhere import read_handle
 from bisector.launch.handle import record_cancelled
+from bisector.launch.hush import hush
 from bisector.launch.job_file import forget_attempt, read_job, write_job
 from bisector.launch.ray_keeper import Keeper, Known, News, Order, place
 from bisector.ports import Job, JobState
@@ -103,8 +103,11 @@ class RayLauncher:
         """How many more jobs may start now; jobs of other users may make them wait all the same."""
         return max(0, (self.slots or self._capacity()) - len(self._kept))
 
-    def submit(self, job: Job) -> str:
-        """Send a job to the cluster, in place of any that is still there; its handle."""
+    def submit(self, jobs: Iterable[Job]) -> Iterator[str]:
+        """Send jobs to the cluster, each in place of any that is still there; their handles."""
+        yield from map(self._send, jobs)
+
+    def _send(self, job: Job) -> str:
         self._refuse_beyond(job)
         rundir = job.rundir.absolute()
         self.clear([rundir])
@@ -202,6 +205,7 @@ class RayLauncher:
         rundir = Path(handle.rundir)
         checkpoint, begun = rundir / CHECKPOINT, rundir / JOB
         if not checkpoint.exists() or checkpoint.stat().st_mtime <= begun.stat().st_mtime:
+            hush(rundir)
             return None
         write_job(read_job(rundir))  # Its time says from now on when the job has begun.
         forget_attempt(rundir)
@@ -290,8 +294,8 @@ def _cancel(kept: _Kept) -> None:
             _take(kept, ray.get(kept.keeper.news.remote(kept.known), timeout=_CANCEL_SECONDS))
     except (RayError, LaunchError):  # Timeouts are among the former.
         pass
-    with contextlib.suppress(OSError):
-        record_cancelled(kept.rundir)
+    hush(kept.rundir)
+    record_cancelled(kept.rundir)
     _dismiss(kept)
 
 

@@ -8,8 +8,9 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby, islice
 from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,12 +21,15 @@ from submitit.core.utils import FailedJobError, FailedSubmissionError
 from bisector.errors import ConfigError, LaunchError
 from bisector.launch.elsewhere import read_handle
 from bisector.launch.handle import record_cancelled
+from bisector.launch.hush import hush
 from bisector.launch.job_file import write_job
 from bisector.launch.slurm_queue import Queue
 from bisector.launch.slurm_task import SlurmTask
-from bisector.ports import Job, JobState
-from bisector.rundir import EXIT, JOB, LOG
+from bisector.ports import Job, JobState, Limits
+from bisector.rundir import EXIT, JOB, LOG, write_json
 
+_PLACE = "slurm.json"
+"""In a run directory: which task of which job it is, written before Slurm hears of it."""
 _PATIENCE = 40.0
 """Seconds to wait for cancelled jobs: longer than Slurm itself waits before it kills one."""
 _LOOK_SECONDS = 1.0
@@ -55,9 +59,11 @@ class _Handle(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class SlurmLauncher:
-    """One Slurm job per trial, at most `slots` of them queued or running at a time."""
+    """One Slurm job or task of an array per trial, at most `slots` queued or running at a time."""
 
     slots: int = 8
+    array: int = 100
+    """Trials that may be submitted together, as tasks of one job array; 1: no arrays."""
     partition: str | None = None
     account: str | None = None
     qos: str | None = None
@@ -87,14 +93,15 @@ class SlurmLauncher:
 
     _running: dict[str, _Handle] = field(init=False, default_factory=dict)
     _left: dict[str, float] = field(init=False, default_factory=dict)
-    """When Slurm was first seen to have nothing more of a job."""
+    """When Slurm was first seen to have nothing more of a job; 0: that was looked into already."""
     _queue: Queue = field(init=False)
 
     def __post_init__(self) -> None:
-        if self.slots < 1:
-            raise ConfigError(
-                f"`launcher.slots={self.slots}` lets no job run.", hint="Set it to 1 or more."
-            )
+        for key in ("slots", "array"):
+            if (value := getattr(self, key)) < 1:
+                raise ConfigError(
+                    f"`launcher.{key}={value}` lets no job run.", hint="Set it to 1 or more."
+                )
         self._queue = Queue(self.outage, _LOOK_SECONDS)
 
     def free_slots(self) -> int:
@@ -103,18 +110,29 @@ class SlurmLauncher:
             return 0
         return max(0, self.slots - len(self._running))
 
-    def submit(self, job: Job) -> str:
-        """Queue a job, in place of any that is still there for its run directory; its handle."""
-        rundir = job.rundir.absolute()
-        if (rundir / JOB).exists():
-            self.clear([rundir])
-        env = {"OMP_NUM_THREADS": str(self.cpus)} | dict(job.env)
-        write_job(replace(job, rundir=rundir, env=env))
-        handle = _Handle(self._submit(job, rundir), str(rundir))
-        text = json.dumps(handle._asdict())
-        self._running[text] = handle
-        self._queue.expect(handle.slurm, _name(rundir))
-        return text
+    def submit(self, jobs: Iterable[Job]) -> Iterator[str]:
+        """Queue jobs, each in place of any that is still there for its run directory; their handles.
+
+        Those that ask for the same become one job array.
+        """
+        for limits, alike in groupby(jobs, lambda job: job.limits):
+            while some := list(islice(alike, self.array)):
+                yield from self._begin(limits, [job.rundir.absolute() for job in some], some)
+
+    def _begin(self, limits: Limits, rundirs: list[Path], jobs: list[Job]) -> Iterator[str]:
+        self.clear([rundir for rundir in rundirs if (rundir / JOB).exists()])
+        name = _name(rundirs)
+        for task, (rundir, job) in enumerate(zip(rundirs, jobs, strict=True)):
+            env = {"OMP_NUM_THREADS": str(self.cpus)} | dict(job.env)
+            write_job(replace(job, rundir=rundir, env=env))
+            write_json(rundir / _PLACE, {"name": name, "task": task})
+        numbers = self._submit(name, limits, rundirs)
+        handles = [_Handle(n, str(rundir)) for n, rundir in zip(numbers, rundirs, strict=True)]
+        given = {json.dumps(handle._asdict()): handle for handle in handles}
+        self._running |= given
+        for handle in handles:
+            self._queue.expect(handle.slurm, name)
+        yield from given
 
     def poll(self, handles: Sequence[str]) -> Mapping[str, JobState]:
         """The state of each job; one question to the scheduler for all of them."""
@@ -130,16 +148,21 @@ class SlurmLauncher:
         for handle in live:
             record_cancelled(Path(handle.rundir))
         self._end([h.slurm for h in live])
+        for handle in live:
+            hush(Path(handle.rundir))
         for text in parsed:
             self._running.pop(text, None)
 
     def clear(self, rundirs: Sequence[Path]) -> None:
         """End whatever is queued or runs for run directories whose handles were never recorded."""
-        names = {_name(rundir.absolute()): rundir.absolute() for rundir in rundirs}
-        found = {j: names[name] for j, name in self._queue.names().items() if name in names}
+        places = {place: r for r in rundirs if (place := _place(r)) is not None}
+        names = self._queue.names() if places else {}
+        found = {n: places[p] for n, name in names.items() if (p := (name, _task(n))) in places}
         for rundir in found.values():
             record_cancelled(rundir)
         self._end(list(found))
+        for rundir in found.values():
+            hush(rundir)
 
     def _end(self, jobs: list[str]) -> None:
         if not jobs:
@@ -157,7 +180,9 @@ class SlurmLauncher:
             since = self._left.setdefault(text, time.monotonic())
             if time.monotonic() - since < self.settle:
                 return JobState.RUNNING  # Its files are on their way, or it is being requeued.
-            self._explain(handle)
+            if since > 0:
+                self._left[text] = 0.0
+                self._explain(handle)
         elif state is not JobState.ENDED:
             self._left.pop(text, None)
         if state is JobState.ENDED:
@@ -167,11 +192,12 @@ class SlurmLauncher:
         return state
 
     def _explain(self, handle: _Handle) -> None:
-        """Where a job did not get as far as a log, Slurm's own takes its place."""
+        """Where a job did not get as far as a log, Slurm's own takes its place; secrets go out of it."""
         rundir = Path(handle.rundir)
         said = self._folder(rundir) / f"{handle.slurm}_0_log.err"
         if not (rundir / LOG).exists() and said.exists():
             (rundir / LOG).write_bytes(said.read_bytes())
+        hush(rundir)
 
     def _folder(self, rundir: Path) -> Path:
         folder = Path(self.folder or rundir.parent / "slurm").absolute()
@@ -182,25 +208,28 @@ class SlurmLauncher:
             )
         return folder
 
-    def _submit(self, job: Job, rundir: Path) -> str:
-        executor = submitit.SlurmExecutor(self._folder(rundir), max_num_timeout=self.requeues)
+    def _submit(self, name: str, limits: Limits, rundirs: list[Path]) -> list[str]:
+        """Slurm's ids: `12` of a single job, `12_0`, `12_1`, ... of an array."""
+        folder = self._folder(rundirs[0])
+        executor = submitit.SlurmExecutor(folder, max_num_timeout=self.requeues)
         try:
-            executor.update_parameters(**self._options(job, rundir))
-            return str(executor.submit(SlurmTask(str(rundir))).job_id)
+            executor.update_parameters(**self._options(name, limits))
+            with executor.batch():
+                jobs = [executor.submit(SlurmTask(str(rundir))) for rundir in rundirs]
         except (FailedJobError, FailedSubmissionError) as error:
             raise LaunchError(
-                f"Slurm takes no job for `{rundir}`: {_said(error)}.",
+                f"Slurm takes no job for `{rundirs[0]}`: {_said(error)}.",
                 hint="See `launcher` in the configuration: partition, account, time, memory, GPUs.",
             ) from None
+        return [str(job.job_id) for job in jobs]
 
-    def _options(self, job: Job, rundir: Path) -> dict[str, Any]:
-        limits = job.limits
+    def _options(self, name: str, limits: Limits) -> dict[str, Any]:
         seconds = 3600.0 if limits.seconds is None else limits.seconds
         memory = self.memory_gb and int(self.memory_gb * 1024)
         if memory is None and limits.memory_mb is not None:
             memory = limits.memory_mb + _SPARE_MB
         options = {
-            "job_name": _name(rundir),
+            "job_name": name,
             "time": self.minutes or ceil(seconds / 60) + _SPARE_MINUTES,
             "cpus_per_task": self.cpus,
             "gpus_per_node": max(limits.gpus, self.gpus_per_job) or None,
@@ -216,10 +245,26 @@ class SlurmLauncher:
         return {"wckey": None} | {name: value for name, value in options.items() if value}
 
 
-def _name(rundir: Path) -> str:
-    """A job's name, by which it is found even if its id was never recorded."""
-    words = re.sub(r"[^A-Za-z0-9_-]+", "-", f"{rundir.parent.parent.name}-{rundir.name}")
-    return f"bisect-{words[:40]}-{hashlib.sha256(str(rundir).encode()).hexdigest()[:12]}"
+def _name(rundirs: Sequence[Path]) -> str:
+    """A job's name, by which its tasks are found even if its id was never recorded."""
+    first = rundirs[0]
+    words = re.sub(r"[^A-Za-z0-9_-]+", "-", f"{first.parent.parent.name}-{first.name}")
+    digest = hashlib.sha256("\0".join(map(str, rundirs)).encode()).hexdigest()
+    return f"bisect-{words[:40]}-{digest[:12]}"
+
+
+def _place(rundir: Path) -> tuple[str, int] | None:
+    """The name of the job and the number of its task that a run directory was last given to."""
+    try:
+        place = json.loads((rundir / _PLACE).read_text(encoding="utf-8"))
+    except OSError:
+        return None
+    return place["name"], place["task"]
+
+
+def _task(number: str) -> int:
+    """The number of a task, by Slurm's id of it."""
+    return int(number.partition("_")[2] or 0)
 
 
 def _said(error: Exception) -> str:

@@ -43,7 +43,7 @@ class Queue:
         return self._silent_since is None
 
     def states(self) -> dict[str, JobState]:
-        """Job id to state; who is not in it has ended. The last ones known while nobody answers.
+        """Id of a job or a task to state; who is not in it has ended. The last ones known while nobody answers.
 
         Raises:
             LaunchError: nobody has answered for too long.
@@ -87,7 +87,10 @@ class Queue:
             return
         user = str(os.getuid())
         answer = _run(
-            ["squeue", "--noheader", "--states=all", f"--user={user}", "--format=%i|%T|%j"]
+            [
+                *("squeue", "--noheader", "--array", "--states=all"),
+                *(f"--user={user}", "--format=%i|%T|%j"),
+            ]
         )
         self._asked = time.monotonic()
         if answer is None:

@@ -5,7 +5,6 @@ somebody more important. The wrapper then lets the training save a checkpoint, a
 submitit queues the same job again.
 """
 
-import os
 import signal
 import subprocess
 import sys
@@ -61,6 +60,7 @@ def _look_after(rundir: str, passed_on: tuple[signal.Signals, ...]) -> int:
 
 def _is_wanted() -> bool:
     """Whether Slurm took the place only: a job that somebody has cancelled is not to come back."""
-    command = ["scontrol", "show", "job", "-o", os.environ["SLURM_JOB_ID"]]
+    # Not by SLURM_JOB_ID: that of one task of an array is also the whole array's.
+    command = ["scontrol", "show", "job", "-o", submitit.JobEnvironment().job_id]
     shown = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     return "JobState=RUNNING" in shown

@@ -76,8 +76,7 @@ class Fork:
         with contextlib.suppress(BlockingIOError):
             if os.read(self.complaints, 1):
                 ending = _never_started(ending)
-        with contextlib.suppress(OSError):  # A full disk must not hide how the job ended.
-            hush(self.job.rundir)
+        hush(self.job.rundir)
         ending.write(self.job.rundir)
         return True
 

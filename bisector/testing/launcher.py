@@ -13,29 +13,25 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import psutil
 import pytest
 
 from bisector.errors import BisectError
 from bisector.ports import Job, JobState, Launcher, Limits
 from bisector.rundir import ENV_RUNDIR, EXIT, LOG
-
-JOB_MODULE = "bisector.testing.job"
-"""The module that all jobs of the contract run; launchers that fork may be told of it."""
-
-_UNLIMITED = Limits()
+from bisector.testing.runs import JOB_MODULE, end_of, job, left_of, small_disk, submit
 
 _LAUNCH = """
 import importlib, json, sys, time
 from pathlib import Path
 from bisector.ports import Job
-module, name, options, argv, rundir = json.loads(sys.argv[1])
+module, name, options, argv, rundirs = json.loads(sys.argv[1])
 launcher = getattr(importlib.import_module(module), name)(**options)
-print(json.dumps(launcher.submit(Job(tuple(argv), Path(rundir)))), flush=True)
+handles = list(launcher.submit([Job(tuple(argv), Path(rundir)) for rundir in rundirs]))
+print(json.dumps(handles), flush=True)
 time.sleep(600)
 """
 
@@ -179,19 +175,17 @@ class LauncherContract:
     ) -> None:
         self.skip_if_in_process()
         assert self.run(launcher, job(tmp_path, "litter_and_finish"))["code"] == 0
-        (daemon,) = json.loads((tmp_path / "pids.json").read_text(encoding="utf-8"))
-        assert gone(daemon)
+        assert left_of(tmp_path) == []
 
     def test_a_hanging_job_is_cancelled_with_all_it_started(
         self, launcher: Launcher, tmp_path: Path
     ) -> None:
         self.skip_if_synchronous()
-        handle = launcher.submit(job(tmp_path, "litter"))
+        handle = submit(launcher, job(tmp_path, "litter"))
         self.until_begun(launcher, handle, tmp_path)
         assert launcher.poll([handle]) == {handle: JobState.RUNNING}
         launcher.cancel([handle])
-        pids = json.loads((tmp_path / "pids.json").read_text(encoding="utf-8"))
-        assert [pid for pid in pids if not gone(pid)] == []
+        assert left_of(tmp_path) == []
         assert launcher.poll([handle]) == {handle: JobState.ENDED}
         assert end_of(tmp_path)["reason"] == "cancelled"
 
@@ -199,7 +193,7 @@ class LauncherContract:
         self, launcher: Launcher, tmp_path: Path
     ) -> None:
         self.skip_if_synchronous()
-        handle = launcher.submit(job(tmp_path, "ignore_and_wait"))
+        handle = submit(launcher, job(tmp_path, "ignore_and_wait"))
         self.until_begun(launcher, handle, tmp_path)
         launcher.cancel([handle])
         assert launcher.poll([handle]) == {handle: JobState.ENDED}
@@ -209,7 +203,7 @@ class LauncherContract:
         self, launcher: Launcher, tmp_path: Path
     ) -> None:
         self.skip_if_synchronous()
-        handles = [launcher.submit(job(tmp_path / str(n), "wait", "600")) for n in range(3)]
+        handles = [submit(launcher, job(tmp_path / str(n), "wait", "600")) for n in range(3)]
         launcher.cancel(handles)
         assert set(launcher.poll(handles).values()) == {JobState.ENDED}
         assert [end_of(tmp_path / str(n))["reason"] for n in range(3)] == ["cancelled"] * 3
@@ -217,7 +211,7 @@ class LauncherContract:
     def test_cancelling_what_has_ended_changes_nothing(
         self, launcher: Launcher, tmp_path: Path
     ) -> None:
-        handle = launcher.submit(job(tmp_path, "finish", "3"))
+        handle = submit(launcher, job(tmp_path, "finish", "3"))
         self.wait(launcher, handle)
         launcher.cancel([handle])
         launcher.cancel([])
@@ -228,7 +222,7 @@ class LauncherContract:
         if self.slots is None:
             pytest.skip("this launcher's slots are not counted")
         assert launcher.free_slots() == self.slots
-        handles = [launcher.submit(job(tmp_path / str(n), "wait", "600")) for n in range(2)]
+        handles = [submit(launcher, job(tmp_path / str(n), "wait", "600")) for n in range(2)]
         assert launcher.free_slots() == max(0, self.slots - 2)
         launcher.cancel(handles)
         assert launcher.free_slots() == self.slots
@@ -249,8 +243,7 @@ class LauncherContract:
         handle, heir = self.launch_and_die(tmp_path, "litter"), self.build()
         self.until_begun(heir, handle, tmp_path)
         heir.cancel([handle])
-        pids = json.loads((tmp_path / "pids.json").read_text(encoding="utf-8"))
-        assert [pid for pid in pids if not gone(pid)] == []
+        assert left_of(tmp_path) == []
         assert end_of(tmp_path)["reason"] == "cancelled"
 
     def test_a_job_whose_handle_was_lost_is_found_by_its_run_directory(
@@ -260,9 +253,43 @@ class LauncherContract:
         handle = self.launch_and_die(tmp_path, "litter")
         self.until_begun(self.build(), handle, tmp_path)
         self.build().clear([tmp_path])
-        pids = json.loads((tmp_path / "pids.json").read_text(encoding="utf-8"))
-        assert [pid for pid in pids if not gone(pid)] == []
+        assert left_of(tmp_path) == []
         assert end_of(tmp_path)["reason"] == "cancelled"
+
+    def test_jobs_submitted_together_have_handles_and_ends_of_their_own(
+        self, launcher: Launcher, tmp_path: Path
+    ) -> None:
+        handles = list(launcher.submit(job(tmp_path / n, "finish", n) for n in "34"))
+        for handle, number in zip(handles, "34", strict=True):
+            self.wait(launcher, handle)
+            assert end_of(tmp_path / number)["code"] == int(number)
+
+    def test_one_of_two_that_were_submitted_together_is_cancelled_alone(
+        self, launcher: Launcher, tmp_path: Path
+    ) -> None:
+        self.skip_if_synchronous()
+        stays, goes = launcher.submit(job(tmp_path / n, "go_on", "40") for n in ("stays", "goes"))
+        self.until_begun(launcher, stays, tmp_path / "stays")
+        self.until_begun(launcher, goes, tmp_path / "goes")
+        launcher.cancel([goes])
+        assert end_of(tmp_path / "goes")["reason"] == "cancelled"
+        self.wait(launcher, stays)
+        assert end_of(tmp_path / "stays")["code"] == 0
+
+    def test_of_two_submitted_together_whose_handles_were_lost_each_is_found(
+        self, tmp_path: Path
+    ) -> None:
+        self.skip_if_synchronous()
+        folders = [tmp_path / n for n in ("first", "second")]
+        handles = self.launch_together_and_die(folders, "litter")
+        heir = self.build()
+        for handle, folder in zip(handles, folders, strict=True):
+            self.until_begun(heir, handle, folder)
+        for folder in folders:
+            assert not (folder / EXIT).exists(), "it was not asked to end yet"
+            self.build().clear([folder])
+            assert left_of(folder) == []
+            assert end_of(folder)["reason"] == "cancelled"
 
     def test_there_is_nothing_to_clear_where_no_job_was(
         self, launcher: Launcher, tmp_path: Path
@@ -275,9 +302,17 @@ class LauncherContract:
     def test_a_job_that_is_refused_harms_no_other(self, launcher: Launcher, tmp_path: Path) -> None:
         if self.refused is None:
             pytest.skip("this launcher refuses nothing")
+        both = [
+            job(tmp_path / "before", "finish", "0"),
+            job(tmp_path / "refused", "finish", "0", limits=self.refused),
+        ]
+        given = launcher.submit(both)
+        before = next(given)
         with pytest.raises(BisectError) as refusal:
-            launcher.submit(job(tmp_path / "refused", "finish", "0", limits=self.refused))
+            next(given)
         assert refusal.value.hint
+        self.wait(launcher, before)
+        assert end_of(tmp_path / "before")["code"] == 0
         assert self.run(launcher, job(tmp_path / "next", "finish", "0"))["code"] == 0
 
     def test_a_job_on_a_full_disk_ends_and_the_next_one_runs(
@@ -285,7 +320,7 @@ class LauncherContract:
     ) -> None:
         self.skip_if_in_process()
         with small_disk(tmp_path / "small") as disk:
-            handle = launcher.submit(job(disk / "run", "fill"))
+            handle = submit(launcher, job(disk / "run", "fill"))
             try:
                 self.wait(launcher, handle)
                 if (disk / "run" / EXIT).exists():  # Else even that found no room.
@@ -299,7 +334,7 @@ class LauncherContract:
         self, launcher: Launcher, tmp_path: Path
     ) -> None:
         away = self.away()
-        handle = launcher.submit(job(tmp_path, "go_on", "150"))
+        handle = submit(launcher, job(tmp_path, "go_on", "150"))
         self.until_begun(launcher, handle, tmp_path)
         with away:
             for _ in range(20):
@@ -320,7 +355,7 @@ class LauncherContract:
 
     def run(self, launcher: Launcher, asked: Job) -> dict[str, Any]:
         """Run a job to its end; its exit.json."""
-        self.wait(launcher, launcher.submit(asked))
+        self.wait(launcher, submit(launcher, asked))
         return end_of(asked.rundir)
 
     def wait(self, launcher: Launcher, handle: str) -> None:
@@ -340,14 +375,18 @@ class LauncherContract:
 
     def launch_and_die(self, rundir: Path, *words: str) -> str:
         """A job's handle, from a launcher in another process that is killed at once."""
+        return self.launch_together_and_die([rundir], *words)[0]
+
+    def launch_together_and_die(self, rundirs: Sequence[Path], *words: str) -> list[str]:
+        """The same of several jobs that are submitted together."""
         module, _, name = self.target.partition(":")
-        order = [module, name, self.options, job(rundir, *words).argv, str(rundir)]
+        order = [module, name, self.options, job(rundirs[0], *words).argv, [*map(str, rundirs)]]
         argv = [sys.executable, "-c", _LAUNCH, json.dumps(order)]
         with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
-            handle: str = json.loads(process.stdout.readline())
+            handles: list[str] = json.loads(process.stdout.readline())
             process.kill()
-        return handle
+        return handles
 
     def skip_if_synchronous(self) -> None:
         """For tests that need a job that is still running."""
@@ -358,37 +397,3 @@ class LauncherContract:
         """For tests of jobs that would take a synchronous launcher's own process with them."""
         if self.synchronous and JOB_MODULE in self.options.get("in_process", ()):
             pytest.skip("the job shares the launcher's process")
-
-
-def job(rundir: Path, *words: str, limits: Limits = _UNLIMITED) -> Job:
-    """A job of the contract's own module."""
-    return Job((sys.executable, "-m", JOB_MODULE, *words), rundir, limits=limits)
-
-
-def end_of(rundir: Path) -> dict[str, Any]:
-    """A run's exit.json."""
-    ending: dict[str, Any] = json.loads((rundir / EXIT).read_text(encoding="utf-8"))
-    return ending
-
-
-@contextlib.contextmanager
-def small_disk(folder: Path, size: str = "256k") -> Iterator[Path]:
-    """A file system of that size, mounted on `folder`; the test is skipped where that may not be."""
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "bisect-test", str(folder)]
-    try:
-        subprocess.run(mount, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("no file system can be mounted here")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def gone(pid: int) -> bool:
-    """Whether a process has ended, be it buried yet or not."""
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True

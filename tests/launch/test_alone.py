@@ -8,7 +8,7 @@ from pathlib import Path
 from bisector.launch.alone import CROWDED
 from bisector.launch.local import LocalLauncher
 from bisector.ports import Job, JobState, Limits
-from bisector.testing.launcher import end_of, job
+from bisector.testing.runs import end_of, job, submit
 
 TORN = """
 import os, sys, time
@@ -42,8 +42,8 @@ def until_crowded(launcher, handle, rundir):
 
 def test_it_waits_until_the_others_have_ended_and_is_then_judged_by_its_second_try(tmp_path):
     launcher = LocalLauncher(slots=2, warm=False)
-    other = launcher.submit(job(tmp_path / "other", "wait", "600"))
-    handle = launcher.submit(torn(tmp_path / "torn"))
+    other = submit(launcher, job(tmp_path / "other", "wait", "600"))
+    handle = submit(launcher, torn(tmp_path / "torn"))
     until_crowded(launcher, handle, tmp_path / "torn")
     assert launcher.poll([handle]) == {handle: JobState.RUNNING}
     assert launcher.free_slots() == 0, "nobody comes before it"
@@ -58,7 +58,7 @@ def test_it_waits_until_the_others_have_ended_and_is_then_judged_by_its_second_t
 
 def test_it_has_one_more_try_and_no_third(tmp_path):
     launcher = LocalLauncher(slots=2, warm=False)
-    handle = launcher.submit(torn(tmp_path, "always"))
+    handle = submit(launcher, torn(tmp_path, "always"))
     wait(launcher, handle)
     assert end_of(tmp_path)["code"] == 79
     assert (tmp_path / "tries").read_text() == "xx"
@@ -66,14 +66,14 @@ def test_it_has_one_more_try_and_no_third(tmp_path):
 
 def test_where_there_is_one_slot_it_was_alone_already(tmp_path):
     launcher = LocalLauncher(slots=1, warm=False)
-    handle = launcher.submit(torn(tmp_path))
+    handle = submit(launcher, torn(tmp_path))
     wait(launcher, handle)
     assert end_of(tmp_path)["code"] == 79
 
 
 def test_a_limit_of_its_own_would_be_met_again(tmp_path):
     launcher = LocalLauncher(slots=2, warm=False)
-    handle = launcher.submit(job(tmp_path, "swell", "300", limits=Limits(memory_mb=100)))
+    handle = submit(launcher, job(tmp_path, "swell", "300", limits=Limits(memory_mb=100)))
     wait(launcher, handle)
     assert end_of(tmp_path)["reason"] == "out-of-memory"
     assert not (tmp_path / CROWDED).exists()
@@ -81,8 +81,8 @@ def test_a_limit_of_its_own_would_be_met_again(tmp_path):
 
 def test_it_can_be_cancelled_while_it_waits(tmp_path):
     launcher = LocalLauncher(slots=2, warm=False)
-    other = launcher.submit(job(tmp_path / "other", "wait", "600"))
-    handle = launcher.submit(torn(tmp_path / "torn"))
+    other = submit(launcher, job(tmp_path / "other", "wait", "600"))
+    handle = submit(launcher, torn(tmp_path / "torn"))
     until_crowded(launcher, handle, tmp_path / "torn")
     launcher.cancel([handle])
     assert launcher.poll([handle]) == {handle: JobState.ENDED}
@@ -92,7 +92,8 @@ def test_it_can_be_cancelled_while_it_waits(tmp_path):
 
 def test_a_later_launcher_adopts_the_second_try(tmp_path):
     launcher = LocalLauncher(slots=2, warm=False)
-    handle = launcher.submit(
+    handle = submit(
+        launcher,
         Job(
             (
                 sys.executable,
@@ -102,7 +103,7 @@ def test_a_later_launcher_adopts_the_second_try(tmp_path):
                 ),
             ),
             tmp_path,
-        )
+        ),
     )
     # The first try exits; the second one sleeps.
     wait_second(launcher, handle, tmp_path)

@@ -3,6 +3,7 @@
 import html
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,12 +12,14 @@ import pytest
 
 from bisector import conceal
 from bisector.journal import Journal
+from bisector.launch.handle import Handle
+from bisector.launch.inline import InlineLauncher
 from bisector.launch.job_file import read_job, write_job
 from bisector.launch.local import LocalLauncher
 from bisector.model.experiment import Experiment
 from bisector.model.session import Opened
 from bisector.ports import Job, JobState
-from bisector.testing.launcher import end_of
+from bisector.testing.runs import JOB_MODULE, end_of, submit
 
 SECRET = 'sk-"1234"\\5678'
 
@@ -53,7 +56,7 @@ def test_a_job_is_given_its_secret_and_no_file_holds_it(tmp_path, monkeypatch):
     code = "import os, sys; sys.exit(3 if os.environ['KEY'] == sys.argv[1] == os.environ['LAB_TOKEN'] else 1)"
     asked = Job((sys.executable, "-c", code, SECRET), tmp_path, {"KEY": SECRET})
     launcher = LocalLauncher(slots=1, warm=False)
-    handle = launcher.submit(asked)
+    handle = submit(launcher, asked)
     until_ended(launcher, handle)
     assert end_of(tmp_path)["code"] == 3
     told = json.dumps(SECRET)[1:-1].encode()
@@ -86,9 +89,44 @@ def test_a_log_names_the_secret_that_a_job_has_printed(tmp_path, monkeypatch):
     monkeypatch.setenv("LAB_TOKEN", SECRET)
     code = "import os; print('before'); print('key', os.environ['LAB_TOKEN'], 'after')"
     launcher = LocalLauncher(slots=1, warm=False)
-    handle = launcher.submit(Job((sys.executable, "-c", code), tmp_path))
+    handle = submit(launcher, Job((sys.executable, "-c", code), tmp_path))
     until_ended(launcher, handle)
     assert (tmp_path / "log.txt").read_text() == "before\nkey (concealed LAB_TOKEN) after\n"
+
+
+PRINT_AND_WAIT = (
+    "import os, time; print('key', os.environ['LAB_TOKEN'], 'after', flush=True); time.sleep(600)"
+)
+
+
+@pytest.mark.parametrize("adopted", [False, True], ids=["launched", "adopted"])
+@pytest.mark.parametrize("ends", ["is lost", "is cancelled"])
+def test_nor_does_the_log_of_a_job_whose_wrapper_was_killed_hold_it(
+    tmp_path, monkeypatch, adopted, ends
+):
+    monkeypatch.setenv("LAB_TOKEN", SECRET)
+    launcher = LocalLauncher(slots=1, warm=False)
+    handle = submit(launcher, Job((sys.executable, "-c", PRINT_AND_WAIT), tmp_path))
+    log = tmp_path / "log.txt"
+    deadline = time.monotonic() + 30
+    while not log.exists() or "after" not in log.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(Handle.parse(handle).pid, signal.SIGKILL)
+    heir = LocalLauncher(slots=1, warm=False) if adopted else launcher
+    if ends == "is lost":
+        until_ended(heir, handle)
+    else:
+        heir.cancel([handle])
+    assert log.read_text() == "key (concealed LAB_TOKEN) after\n"
+
+
+def test_nor_does_the_log_of_a_job_in_this_process_hold_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("LAB_TOKEN", SECRET)
+    asked = Job((sys.executable, "-m", JOB_MODULE, "crash", SECRET), tmp_path)
+    submit(InlineLauncher(in_process=[JOB_MODULE]), asked)
+    said = (tmp_path / "log.txt").read_text()
+    assert said.endswith("ValueError: (concealed LAB_TOKEN)\n")
 
 
 LAB = """

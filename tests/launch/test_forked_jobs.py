@@ -11,7 +11,7 @@ import pytest
 from bisector.launch.local import LocalLauncher
 from bisector.ports import Job, JobState
 from bisector.rundir import LOG
-from bisector.testing.launcher import end_of
+from bisector.testing.runs import end_of, submit
 
 PROBES = str(Path(__file__).parent / "probes")
 PROBE = (sys.executable, "-m", "probe_fork", "a b")
@@ -25,7 +25,7 @@ def warm() -> Iterator[LocalLauncher]:
 
 
 def probe(launcher, rundir, **env):
-    handle = launcher.submit(Job(PROBE, rundir, {"PYTHONPATH": PROBES, **env}))
+    handle = submit(launcher, Job(PROBE, rundir, {"PYTHONPATH": PROBES, **env}))
     deadline = time.monotonic() + 60
     while launcher.poll([handle])[handle] is not JobState.ENDED:
         assert time.monotonic() < deadline, "the probe did not end"

@@ -39,7 +39,7 @@ def on_four_gpus(code, **env):
         "def start(launcher, gpus=0):\n"
         "    rundir = Path(tempfile.mkdtemp())\n"
         "    sleep = (sys.executable, '-c', 'import time; time.sleep(60)')\n"
-        "    handle = launcher.submit(Job(sleep, rundir, limits=Limits(gpus=gpus)))\n"
+        "    (handle,) = launcher.submit([Job(sleep, rundir, limits=Limits(gpus=gpus))])\n"
         "    handles.append(handle)\n"
         "    return json.loads((rundir / 'job.json').read_text())['env']['CUDA_VISIBLE_DEVICES']\n"
         "handles = []\n"

@@ -8,7 +8,8 @@ import psutil
 import pytest
 
 from bisector.launch.handle import Handle
-from bisector.testing.launcher import JOB_MODULE, LauncherContract, job
+from bisector.testing.launcher import LauncherContract
+from bisector.testing.runs import JOB_MODULE, job, submit
 
 
 class TestWarmLocal(LauncherContract):
@@ -25,7 +26,7 @@ class TestWarmLocal(LauncherContract):
             yield
 
     def test_it_really_is_warm(self, launcher, tmp_path):
-        handle = launcher.submit(job(tmp_path, "wait", "600"))
+        handle = submit(launcher, job(tmp_path, "wait", "600"))
         assert "bisector.launch.warm" in psutil.Process(Handle.parse(handle).pid).cmdline()
         launcher.cancel([handle])
 

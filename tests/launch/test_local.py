@@ -18,7 +18,7 @@ from bisector.launch.local import LocalLauncher
 from bisector.launch.processes import born
 from bisector.ports import Job, JobState, Limits
 from bisector.rundir import EXIT, PROCESS
-from bisector.testing.launcher import JOB_MODULE, end_of, gone, job
+from bisector.testing.runs import JOB_MODULE, end_of, gone, job, submit
 
 PROBES = str(Path(__file__).parent / "probes")
 LIGHT = os.pathsep.join([PROBES, str(Path(PROBES) / "light")])
@@ -59,11 +59,11 @@ def server_of(launcher):
 
 
 def test_a_dead_server_is_replaced_and_harms_no_job(warm, tmp_path):
-    running = warm.submit(job(tmp_path / "running", "wait", "600"))
+    running = submit(warm, job(tmp_path / "running", "wait", "600"))
     server = server_of(warm)
     server.kill()
     assert warm.poll([running]) == {running: JobState.RUNNING}
-    wait(warm, warm.submit(job(tmp_path / "next", "finish", "0")))
+    wait(warm, submit(warm, job(tmp_path / "next", "finish", "0")))
     assert end_of(tmp_path / "next")["code"] == 0
     assert server_of(warm).pid != server.pid
     warm.cancel([running])
@@ -76,7 +76,7 @@ def test_a_module_that_cannot_be_imported_beforehand_is_left_to_the_job(
 ):
     monkeypatch.setenv("PYTHONPATH", LIGHT)
     launcher = LocalLauncher(slots=1, preload=(module,), in_process=(JOB_MODULE,))
-    wait(launcher, launcher.submit(job(tmp_path, "finish", "0")))
+    wait(launcher, submit(launcher, job(tmp_path, "finish", "0")))
     assert end_of(tmp_path)["code"] == 0
     assert server_of(launcher).num_threads() == 1
     launcher.close()
@@ -86,17 +86,17 @@ def test_where_no_server_can_live_jobs_start_cold(tmp_path, monkeypatch):
     (tmp_path / "torch.py").write_text("import os; os._exit(1)")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     launcher = LocalLauncher(slots=1, in_process=(JOB_MODULE,))
-    handle = launcher.submit(job(tmp_path / "run", "finish", "0"))
+    handle = submit(launcher, job(tmp_path / "run", "finish", "0"))
     wait(launcher, handle)
     assert end_of(tmp_path / "run")["code"] == 0
 
 
 def test_no_zombies_and_no_server_are_left(warm, cold, tmp_path):
-    warm.submit(job(tmp_path / "w", "finish", "0"))
-    handles = [warm.submit(job(tmp_path / f"w{n}", "finish", "0")) for n in range(3)]
+    submit(warm, job(tmp_path / "w", "finish", "0"))
+    handles = [submit(warm, job(tmp_path / f"w{n}", "finish", "0")) for n in range(3)]
     for handle in handles:
         wait(warm, handle)
-    handle = cold.submit(job(tmp_path / "c", "finish", "0"))
+    handle = submit(cold, job(tmp_path / "c", "finish", "0"))
     wait(cold, handle)
     until(lambda: cold.free_slots() == 2 and not zombies())
     server = server_of(warm)
@@ -113,9 +113,9 @@ def test_the_server_goes_with_its_launcher_and_the_job_stays(tmp_path, monkeypat
     monkeypatch.setenv("PYTHONPATH", LIGHT)
     code = (
         "import json, sys, time; from pathlib import Path\n"
-        "from bisector.launch.local import LocalLauncher; from bisector.testing.launcher import *\n"
+        "from bisector.launch.local import LocalLauncher; from bisector.testing.runs import *\n"
         "l = LocalLauncher(slots=1, in_process=[JOB_MODULE])\n"
-        "print(l.submit(job(Path(sys.argv[1]), 'wait', '600')), flush=True); time.sleep(600)"
+        "print(submit(l, job(Path(sys.argv[1]), 'wait', '600')), flush=True); time.sleep(600)"
     )
     argv = [sys.executable, "-c", code, str(tmp_path)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as launching:
@@ -133,7 +133,7 @@ def test_the_server_goes_with_its_launcher_and_the_job_stays(tmp_path, monkeypat
 @pytest.mark.parametrize("kind", ["warm", "cold"])
 def test_a_killed_wrapper_takes_its_job_along(kind, tmp_path, request):
     launcher = request.getfixturevalue(kind)
-    handle = launcher.submit(job(tmp_path, "litter"))
+    handle = submit(launcher, job(tmp_path, "litter"))
     until((tmp_path / "started").exists)
     os.kill(json.loads((tmp_path / PROCESS).read_text())["pid"], signal.SIGKILL)
     wait(launcher, handle)
@@ -152,10 +152,10 @@ def test_a_recycled_process_id_is_not_mistaken_for_the_job(cold, tmp_path):
 
 
 def test_a_run_directory_has_one_job_at_a_time(cold, tmp_path):
-    first = cold.submit(job(tmp_path, "ignore_and_wait"))
+    first = submit(cold, job(tmp_path, "ignore_and_wait"))
     until((tmp_path / "started").exists)
     heir = LocalLauncher(slots=1, warm=False)
-    second = heir.submit(job(tmp_path, "finish", "3"))
+    second = submit(heir, job(tmp_path, "finish", "3"))
     assert not Handle.parse(first).alive
     wait(heir, second)
     assert end_of(tmp_path)["code"] == 3
@@ -164,9 +164,9 @@ def test_a_run_directory_has_one_job_at_a_time(cold, tmp_path):
 def test_an_interrupt_while_the_server_warms_up_leaves_no_orphan(tmp_path):
     code = (
         "import sys; from pathlib import Path\n"
-        "from bisector.launch.local import LocalLauncher; from bisector.testing.launcher import *\n"
+        "from bisector.launch.local import LocalLauncher; from bisector.testing.runs import *\n"
         "l = LocalLauncher(slots=1, preload=['probe_slow_import'], in_process=[JOB_MODULE])\n"
-        "print(flush=True); l.submit(job(Path(sys.argv[1]), 'wait', '600'))"
+        "print(flush=True); submit(l, job(Path(sys.argv[1]), 'wait', '600'))"
     )
     env = {**os.environ, "PYTHONPATH": LIGHT}
     argv = [sys.executable, "-c", code, str(tmp_path)]
@@ -184,7 +184,7 @@ def test_cores_are_shared_out_unless_the_job_says_otherwise(tmp_path):
     launcher = LocalLauncher(slots=1000, warm=False)
     for name, env in (("shared", {}), ("own", {"OMP_NUM_THREADS": "3"})):
         asked = Job((sys.executable, "-m", JOB_MODULE, "tell"), tmp_path / name, env)
-        wait(launcher, launcher.submit(asked))
+        wait(launcher, submit(launcher, asked))
     told = [json.loads((tmp_path / n / "told.json").read_text())["env"] for n in ("shared", "own")]
     assert [env["OMP_NUM_THREADS"] for env in told] == ["1", "3"]
 
@@ -196,13 +196,13 @@ def test_cores_are_shared_out_unless_the_job_says_otherwise(tmp_path):
         (lambda tmp: LocalLauncher(warm=False).poll(["4711"]), "not a job of the local launcher"),
         (lambda tmp: LocalLauncher(gpus="7"), "names a GPU that is not here"),
         (
-            lambda tmp: LocalLauncher(gpus="none").submit(
-                job(tmp, "finish", "0", limits=Limits(gpus=1))
+            lambda tmp: submit(
+                LocalLauncher(gpus="none"), job(tmp, "finish", "0", limits=Limits(gpus=1))
             ),
             "needs 1 GPUs",
         ),
         (
-            lambda tmp: LocalLauncher(warm=False).submit(job(tmp / "file" / "run", "finish", "0")),
+            lambda tmp: submit(LocalLauncher(warm=False), job(tmp / "file" / "run", "finish", "0")),
             "No job can be started",
         ),
     ],

@@ -11,7 +11,8 @@ import pytest
 from clusters import cluster, verdict_of_a_search
 
 from bisector.ports import JobState, Launcher
-from bisector.testing.launcher import LauncherContract, end_of, job
+from bisector.testing.launcher import LauncherContract
+from bisector.testing.runs import end_of, job, submit
 
 pytestmark = [
     pytest.mark.slow,
@@ -67,7 +68,7 @@ def lose(handle: str) -> None:
 
 
 def test_a_job_whose_node_is_lost_goes_on_from_the_checkpoint_that_came_back(launcher, tmp_path):
-    handle = launcher.submit(job(tmp_path, "go_on", "60"))
+    handle = submit(launcher, job(tmp_path, "go_on", "60"))
     until(lambda: launcher.poll([handle]) and (tmp_path / "checkpoint.pt").exists())
     lose(handle)
     wait(launcher, handle)
@@ -79,7 +80,7 @@ def test_a_job_whose_node_is_lost_goes_on_from_the_checkpoint_that_came_back(lau
 def test_a_job_that_is_lost_without_a_checkpoint_is_left_to_the_search_to_repeat(
     launcher, tmp_path
 ):
-    handle = launcher.submit(job(tmp_path, "wait", "600"))
+    handle = submit(launcher, job(tmp_path, "wait", "600"))
     until(lambda: launcher.poll([handle]) and (tmp_path / "started").exists())
     lose(handle)
     wait(launcher, handle)
@@ -87,7 +88,7 @@ def test_a_job_that_is_lost_without_a_checkpoint_is_left_to_the_search_to_repeat
 
 
 def test_files_come_back_while_a_job_runs(launcher, tmp_path):
-    handle = launcher.submit(job(tmp_path, "go_on", "600"))
+    handle = submit(launcher, job(tmp_path, "go_on", "600"))
     until(lambda: launcher.poll([handle]) and (tmp_path / "counted").exists())
     launcher.cancel([handle])
     assert end_of(tmp_path)["reason"] == "cancelled"

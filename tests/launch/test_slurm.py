@@ -17,7 +17,8 @@ pytest.importorskip("submitit", reason='needs `pip install "bisector[slurm]"`')
 
 from bisector.launch.slurm import SlurmLauncher
 from bisector.ports import JobState, Limits
-from bisector.testing.launcher import LauncherContract, end_of, gone, job
+from bisector.testing.launcher import LauncherContract
+from bisector.testing.runs import end_of, gone, job, submit
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 OPTIONS = {"slots": 2, "cpus": 1, "settle": 2.0}
@@ -83,7 +84,7 @@ def counted_once(rundir: Path, steps: int) -> None:
 def test_a_preempted_job_is_requeued_and_goes_on_from_its_checkpoint(tmp_path):
     """By a job of a partition that goes before ours, on all of the node's cores."""
     launcher = SlurmLauncher(**OPTIONS)
-    handle = launcher.submit(job(tmp_path, "go_on", "80"))
+    handle = submit(launcher, job(tmp_path, "go_on", "80"))
     until((tmp_path / "started").exists)
     urgent = ["srun", "--partition=urgent", "--exclusive", "sleep", "1"]
     subprocess.run(urgent, check=True, capture_output=True, timeout=120)
@@ -96,7 +97,7 @@ def test_a_preempted_job_is_requeued_and_goes_on_from_its_checkpoint(tmp_path):
 
 def test_a_job_that_meets_slurm_s_time_limit_is_requeued_and_goes_on(tmp_path):
     launcher = SlurmLauncher(**OPTIONS)
-    handle = launcher.submit(job(tmp_path, "go_on", "60"))
+    handle = submit(launcher, job(tmp_path, "go_on", "60"))
     until((tmp_path / "started").exists)
     time.sleep(1)
     # What Slurm sends 90 seconds before the limit, which is a minute at least.
@@ -110,7 +111,7 @@ def test_a_job_that_meets_slurm_s_time_limit_is_requeued_and_goes_on(tmp_path):
 
 def test_a_job_that_somebody_cancels_by_hand_does_not_come_back(tmp_path):
     launcher = SlurmLauncher(**OPTIONS)
-    handle = launcher.submit(job(tmp_path, "go_on", "600"))
+    handle = submit(launcher, job(tmp_path, "go_on", "600"))
     until((tmp_path / "started").exists)
     subprocess.run(["scancel", slurm_id(handle)], check=True)
     wait(launcher, handle)
@@ -124,7 +125,7 @@ def test_a_job_that_somebody_cancels_by_hand_does_not_come_back(tmp_path):
 def test_the_cluster_is_told_what_a_job_needs(tmp_path):
     options = {"partition": "urgent", "account": "lab", "minutes": 7, "memory_gb": 0.5}
     launcher = SlurmLauncher(slots=1, cpus=2, sbatch={"nice": 5}, **options)
-    handle = launcher.submit(job(tmp_path / "run", "tell", limits=Limits(seconds=30)))
+    handle = submit(launcher, job(tmp_path / "run", "tell", limits=Limits(seconds=30)))
     shown = subprocess.check_output(["scontrol", "show", "job", slurm_id(handle)], text=True)
     wait(launcher, handle)
     expected = ["Partition=urgent", "Account=lab", "TimeLimit=00:07:00", "NumCPUs=2", "Nice=5"]
@@ -132,6 +133,61 @@ def test_the_cluster_is_told_what_a_job_needs(tmp_path):
     assert "MinMemoryNode=512M" in shown
 
 
-def test_a_search_on_slurm_names_the_culprit(tmp_path):
+def test_a_task_of_an_array_that_is_requeued_goes_on_and_its_neighbour_never_stops(tmp_path):
+    launcher = SlurmLauncher(**OPTIONS)
+    stays, moves = launcher.submit(job(tmp_path / n, "go_on", "80") for n in ("stays", "moves"))
+    assert slurm_id(stays).partition("_")[0] == slurm_id(moves).partition("_")[0]
+    until(lambda: all((tmp_path / n / "started").exists() for n in ("stays", "moves")))
+    began = json.loads((tmp_path / "stays" / "process.json").read_text())
+    subprocess.run(["scancel", "--signal=USR2", slurm_id(moves)], check=True)
+    until((tmp_path / "moves" / "checkpoint.pt").exists)
+    hasten(moves)
+    assert json.loads((tmp_path / "stays" / "process.json").read_text()) == began
+    for handle, name in ((stays, "stays"), (moves, "moves")):
+        wait(launcher, handle)
+        assert end_of(tmp_path / name)["code"] == 0
+        counted_once(tmp_path / name, 80)
+
+
+def test_a_task_that_somebody_cancels_by_hand_does_not_come_back(tmp_path):
+    """Though the array as a whole still runs, of which one task has the id."""
+    launcher = SlurmLauncher(**OPTIONS)
+    folders = [tmp_path / str(n) for n in range(2)]
+    handles = list(launcher.submit(job(folder, "go_on", "100") for folder in folders))
+    until(lambda: all((folder / "started").exists() for folder in folders))
+    subprocess.run(["scancel", slurm_id(handles[1])], check=True)
+    wait(launcher, handles[1])
+    assert not (folders[1] / "exit.json").exists(), "nobody of ours has ended it"
+    wait(launcher, handles[0])
+    counted_once(folders[0], 100)
+
+
+HOSTILE = """it's a "lab" $(touch owned) `touch owned`;&|*? größe-🙂"""
+
+
+@pytest.mark.parametrize("together", [1, 2])
+def test_names_break_out_of_no_folder_and_no_shell(tmp_path, together):
+    """Of sessions and run directories, which stand in job names, paths of logs and submission files."""
+    runs = tmp_path / HOSTILE / "runs"
+    folders = [runs / f"{n} {HOSTILE}\n-x" for n in range(together)]
+    launcher = SlurmLauncher(**OPTIONS)
+    handles = list(launcher.submit(job(folder, "tell", HOSTILE) for folder in folders))
+    for handle, folder in zip(handles, folders, strict=True):
+        wait(launcher, handle)
+        assert end_of(folder)["code"] == 0
+        assert json.loads((folder / "told.json").read_text())["argv"] == ["tell", HOSTILE]
+    assert list(tmp_path.rglob("owned")) == []
+    assert not Path("owned").exists()
+    assert {p.name for p in tmp_path.iterdir()} == {HOSTILE}
+    assert {p.name for p in runs.iterdir()} == {"slurm", *(folder.name for folder in folders)}
+
+
+@pytest.mark.parametrize("name", ["lab", HOSTILE], ids=["plain", "hostile"])
+def test_a_search_on_slurm_names_the_culprit(tmp_path, name):
+    (tmp_path / name).mkdir()
     settings = ["launcher=slurm", "launcher.slots=2", "launcher.cpus=1"]
-    assert verdict_of_a_search(tmp_path, tmp_path / "lab.py", *settings) == "culprit [['b']]"
+    found = verdict_of_a_search(tmp_path / name, tmp_path / "lab.py", *settings)
+    assert found == "culprit [['b']]"
+    assert list(tmp_path.rglob("owned")) == []
+    submitted = (tmp_path / name / "out" / "x" / "runs" / "slurm").glob("*_0_submitted.pkl")
+    assert any(submitted), "the baseline's first runs are one array"

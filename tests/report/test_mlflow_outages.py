@@ -17,7 +17,7 @@ from mlflow.entities import ViewType
 
 from bisector.report.mlflow_child import environment
 from bisector.report.mlflow_cursor import Cursor
-from bisector.testing.launcher import small_disk
+from bisector.testing.runs import small_disk
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,7 @@ from bisector.judge.signature import crash_signature
 from bisector.launch.local import LocalLauncher
 from bisector.model.evidence import Exit
 from bisector.ports import Job, JobState, Limits
-from bisector.testing.launcher import gone
+from bisector.testing.runs import gone, submit
 from bisector.workload.processes import shared_out
 
 ENDS = """
@@ -78,7 +78,7 @@ def test_processes_know_each_other_and_the_run_ends_as_the_first_that_failed(
     launcher = LocalLauncher(slots=1, threads=4, gpus="none")
     asked = two(tmp_path, sys.executable, "-c", ENDS)
     asked = replace(asked, env={"CUDA_VISIBLE_DEVICES": "GPU-a,GPU-b"})
-    handle = launcher.submit(asked)
+    handle = submit(launcher, asked)
     until(lambda: ended(launcher, handle))
     first, second = (json.loads((tmp_path / f"told-{n}.json").read_text()) for n in (0, 1))
     assert (first["RANK"], second["RANK"], second["LOCAL_RANK"]) == ("0", "1", "1")
@@ -98,7 +98,7 @@ def test_processes_know_each_other_and_the_run_ends_as_the_first_that_failed(
 def test_a_process_that_was_killed_says_nothing_about_the_training(tmp_path: Path) -> None:
     code = "import os, time; os.environ['RANK'] == '1' and os.kill(os.getpid(), 9); time.sleep(600)"
     launcher = LocalLauncher(slots=1, gpus="none")
-    handle = launcher.submit(two(tmp_path, sys.executable, "-c", code))
+    handle = submit(launcher, two(tmp_path, sys.executable, "-c", code))
     until(lambda: ended(launcher, handle))
     assert NativeCollector().collect(tmp_path).exit is Exit.KILLED
 
@@ -114,7 +114,7 @@ def test_a_cancelled_run_leaves_no_process_listens_on_the_loopback_and_goes_on(
     worker = (sys.executable, "-m", "bisector.train.worker", "lab:train", "0")
     job = replace(two(rundir, *worker), cwd=tmp_path)
     launcher = LocalLauncher(slots=1, gpus="none")
-    handle = launcher.submit(job)
+    handle = submit(launcher, job)
     until(lambda: all((rundir / f"begun-{n}").exists() for n in (0, 1)))
     root = json.loads((rundir / "process.json").read_text())["pid"]
     family = psutil.Process(root).children(recursive=True)
@@ -127,7 +127,7 @@ def test_a_cancelled_run_leaves_no_process_listens_on_the_loopback_and_goes_on(
     assert steps == list(range(len(steps))), "one process has written them"
     assert {row["value"] for row in rows if row["name"] == "score"} == {1.0}
     (rundir / "config.yaml").write_text(f"{{steps: {len(steps) + 3}, pause: 0, harm: 0}}")
-    again = launcher.submit(job)
+    again = submit(launcher, job)
     until(lambda: ended(launcher, again))
     evidence = NativeCollector().collect(rundir)
     assert evidence.exit is Exit.CLEAN
