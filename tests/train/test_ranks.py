@@ -23,10 +23,11 @@ ENDS = """
 import json, os, socket, sys, time
 rank = int(os.environ["RANK"])
 names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS")
-json.dump({n: os.environ[n] for n in names}, open(f"told-{rank}.json", "w"))
 print(f"acc 0.{rank + 1}", flush=True)
+with open(f"part-{rank}.json", "w") as told: json.dump({n: os.environ[n] for n in names}, told)
+os.replace(told.name, f"told-{rank}.json")
 socket.create_connection((os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]))).close()
-while not os.path.exists("told-1.json"): time.sleep(0.01)
+while not os.path.exists(f"told-{1 - rank}.json"): time.sleep(0.01)
 if rank == 1: raise KeyError("of the second process")
 time.sleep(600)
 """
