@@ -150,7 +150,7 @@ def _leave_out(read: Reading) -> tuple[Step, ...]:
         return (Step(f"Leave out {drop}."),)
     best = max(safe, key=lambda r: (len(r.arm.additions), r.healthy))
     paste = overrides(read.experiment, best.arm.additions)
-    return (Step(f"Leave out {drop}; {best.subject} trains:", paste),)
+    return (Step(f"Leave out {drop}; {best.subject} trains, switched on by:", paste),)
 
 
 def _mended(read: Reading) -> tuple[Step, ...]:

@@ -55,7 +55,9 @@ def said(row: ArmRow, metric: str) -> str:
     verb, part = ("broke", row.broken) if row.broken else ("trained", row.healthy)
     harmed = row.broken > 0 and row.harm is not None and row.harm > 0
     # "Worse" is said with its number, below.
-    numbers = [row.symptom] if row.symptom and not (harmed and row.symptom == _WORSE) else []
+    worse = row.symptom == _WORSE
+    symptom = "worse than the baseline" if worse else row.symptom
+    numbers = [symptom] if symptom and not (harmed and worse) else []
     if row.score is not None:
         numbers += [f"{clean(metric)} {number(row.score)}"]
     if harmed:

@@ -23,6 +23,7 @@ from bisector.report.inspected import inspected_arm
 from bisector.report.lr_picture import lr_pictures
 from bisector.report.search_picture import search_picture
 from bisector.report.summary import Summary, summarise
+from bisector.report.why import sentences as why_sentences
 from bisector.report.wording import clean, duration, number, percent, scale
 
 _CONFIG_SHOWN = 200_000
@@ -85,6 +86,7 @@ def render(
         .get_template("page.html")
         .render(
             summary=summary,
+            causes=why_sentences(summary.why),
             bounds=_bounds(summary),
             experiment=session.experiment,
             tone=_tone(summary),

@@ -91,7 +91,7 @@ def _header(picture: Picture, frame: Frame) -> list[Text]:
     done = f"{count(len(picture.session.judged), 'run')} done"
     runs = f"about {picture.left.runs} left" if picture.left.runs else ""
     seconds = picture.left.seconds if picture.left.runs else None
-    time = "" if seconds is None else f"about {_rounded(seconds)}"
+    time = "" if seconds is None else _rounded(seconds)
     return [title, Text(", ".join(filter(None, [done, runs, time])))]
 
 
@@ -100,7 +100,7 @@ def _rounded(seconds: float) -> str:
     if seconds < 10:
         return "a few seconds"
     step = 10 if seconds < 60 else 60 if seconds < 3600 else 600
-    return duration(max(round(seconds / step), 1) * step).removesuffix(" 0 s")
+    return f"about {duration(max(round(seconds / step), 1) * step).removesuffix(' 0 s')}"
 
 
 def _belief(picture: Picture, frame: Frame) -> list[Text]:

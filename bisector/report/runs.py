@@ -59,4 +59,6 @@ def _again(places: Places, number: int) -> str:
     old, new = rundir.of(Path(places.home), number), Path(f"again-{number:03d}")
     orders = " ".join(shlex.quote(str(old / name)) for name in (rundir.JOB, rundir.CONFIG))
     run = f'{places.python} -m bisector.launch.wrap "$PWD/{new}"'
-    return f"mkdir {new}; cp {orders} {new}; {run}; tail {new / rundir.LOG}"
+    # A run of ours prints nothing and leaves its metrics; a command may leave its log alone.
+    said = f"tail {new / rundir.LOG} {new / rundir.METRICS} 2>/dev/null"
+    return f"mkdir {new}; cp {orders} {new}; {run}; {said}"

@@ -43,7 +43,7 @@ def test_an_interaction_says_that_neither_half_breaks_alone() -> None:
     assert summary.sentence.startswith("`focal` and `mixup` break training only together (99.4 %")
     assert (
         summary.steps[0].text
-        == "Leave out one of `focal` or `mixup`; everything but `focal` trains:"
+        == "Leave out one of `focal` or `mixup`; everything but `focal` trains, switched on by:"
     )
 
 
