@@ -1,26 +1,30 @@
 """`bisect between GOOD BAD`: which of the differences breaks training?
 
 All that differs becomes an addition to the good configuration, and the search is the usual one.
-Where there are very many, neighbours are tried together and taken apart only if they are to blame.
+Where there are very many, neighbours are tried together and taken apart only if they are to blame;
+so is a file of the code, into its hunks.
 """
 
 import argparse
 import hashlib
 import json
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
+from io import StringIO
 
-from bisector.cli.between_experiment import CODE, experiment_of
+from bisector.cli.between_code import told_of
+from bisector.cli.between_experiment import experiment_of
+from bisector.cli.between_groups import arranged, next_level
 from bisector.cli.between_sides import Sides, sides_of
 from bisector.cli.from_shell import SAVED, Conf, save_as
 from bisector.cli.given import Given, recorded
 from bisector.cli.run import asked
 from bisector.cli.search import search
-from bisector.config.difference import Difference, Group, grouped
+from bisector.config.difference import Difference, Group
 from bisector.errors import ConfigError
+from bisector.model.session import Session
 from bisector.report.wording import clean, count, cut
-
-AT_ONCE = 64
-"""Groups of differences in one search: so many cost hardly more runs than half of them."""
 
 
 def main(args: argparse.Namespace) -> int:
@@ -33,23 +37,57 @@ def main(args: argparse.Namespace) -> int:
         ConfigError: the two sides cannot be compared, or do not differ.
     """
     sides = sides_of(args)
-    if not sides.found and not sides.code:
+    if not sides.all:
         raise ConfigError(
-            "The two configurations do not differ.",
-            hint="Compare code as well: GOOD=git:REV; or look at data and package versions.",
+            "The two sides do not differ.",
+            hint="Look at data and package versions."
+            if sides.code
+            else "Compare code as well: GOOD=git:REV; or look at data and package versions.",
         )
-    groups = grouped(sides.found, AT_ONCE)
+    groups = arranged(sides, sides.all)
     _tell(args, sides, groups)
-    if args.dry_run:
-        return 0
-    code = _search(args, sides, groups, 1)
+    return 0 if args.dry_run else _descend(args, sides, groups)
+
+
+def _descend(args: argparse.Namespace, sides: Sides, groups: Sequence[Group]) -> int:
+    """Search, and search what is to blame more finely, as long as it can be taken apart."""
     level = 1
-    while guilty := _to_take_apart(args, sides, groups, level):
-        level += 1
-        groups = grouped(guilty, AT_ONCE)
-        print(f"\nTaken apart: {count(len(groups), 'difference')} of what is to blame.\n")
-        code = _search(args, sides, groups, level)
+    while True:
+        said = StringIO()
+        # As JSON only the last verdict is told, so that it is one document.
+        with redirect_stdout(said if args.json else sys.stdout):
+            code = _search(args, sides, groups, level)
+        _, session = recorded(Given.of(_worded(args, _name(sides, level))))
+        finer = next_level(sides, groups, session)
+        if not finer:
+            break
+        groups, level = finer, level + 1
+        if not args.json:
+            print(f"\nTaken apart: {count(len(groups), 'difference')} of what is to blame.\n")
+    _conclude(args, sides, _blamed(groups, session), said.getvalue())
     return code
+
+
+def _blamed(groups: Sequence[Group], session: Session) -> list[Difference]:
+    """The pieces of code that were convicted."""
+    end = session.conclusion
+    names = frozenset[str]().union(*end.blamed) if end else frozenset[str]()
+    return [m for g in groups if g.name in names for m in g.members if m.overrides]
+
+
+def _conclude(
+    args: argparse.Namespace, sides: Sides, blamed: Sequence[Difference], said: str
+) -> None:
+    """Say what was convicted of the code, and who brought it."""
+    told = {m.name: told_of(sides.code, m) for m in blamed} if sides.code else {}
+    if args.json:
+        if said.strip():
+            print(json.dumps({**json.loads(said), "code": told}, indent=1))
+        return
+    for name, lines in told.items():
+        print(f"\n{clean(name)}, brought by")
+        for line in lines:
+            print(clean(line))
 
 
 def _search(args: argparse.Namespace, sides: Sides, groups: Sequence[Group], level: int) -> int:
@@ -66,50 +104,44 @@ def _worded(args: argparse.Namespace, name: str) -> argparse.Namespace:
     return argparse.Namespace(**named)
 
 
-def _to_take_apart(
-    args: argparse.Namespace, sides: Sides, groups: Sequence[Group], level: int
-) -> list[Difference]:
-    """The members of what was convicted, if it holds more than one; none: the search is over."""
-    _, session = recorded(Given.of(_worded(args, _name(sides, level))))
-    end = session.conclusion
-    if end is None or not end.ruling.decided:
-        return []
-    blamed = frozenset[str]().union(*end.culprits)
-    guilty = [g for g in groups if g.name in blamed]
-    return [m for g in guilty for m in g.members] if any(len(g.members) > 1 for g in guilty) else []
-
-
 def _name(sides: Sides, level: int) -> str:
     """A name that the comparison alone decides, so that the same command goes on."""
-    told = json.dumps([sides.code, [[d.name, d.good, d.bad] for d in sides.found]], default=str)
+    code = [sides.code.good, sides.code.bad] if sides.code else None
+    told = json.dumps([code, [[d.name, d.good, d.bad] for d in sides.found]], default=str)
     stem = sides.path.stem if sides.path else "between"
     tail = f"-{level}" if level > 1 else ""
     return f"{stem}-{hashlib.sha256(told.encode()).hexdigest()[:6]}{tail}"
 
 
 def _tell(args: argparse.Namespace, sides: Sides, groups: Sequence[Group]) -> None:
+    for module in sides.code.modules if sides.code else ():
+        sys.stderr.write(f"note: {module} is a submodule: every run sees it as it is here now\n")
     if args.json:
         if args.dry_run:
             print(json.dumps([_as_json(g) for g in groups], indent=1, default=str))
         return
-    differ = count(len(sides.found), "difference")
-    together = f", in {count(len(groups), 'group')}" if len(groups) < len(sides.found) else ""
-    print(f"{differ}{together}{' and the code' if sides.code else ''}\n")
-    if sides.code:
-        bad = sides.code[1] or "the working folder"
-        print(f"  {CODE:<30} changed   {sides.code[0]} -> {bad}")
+    differ = count(len(sides.all), "difference")
+    together = f", in {count(len(groups), 'group')}" if len(groups) < len(sides.all) else ""
+    print(f"{differ}{together}\n")
     for group in groups:
         for member in group.members:
-            print(f"  {_line(member)}")
+            print(f"  {_line(sides, member)}")
+        if group.requires:
+            print(f"{'':<33}needs     {cut(clean(', '.join(sorted(group.requires))), 60)}")
     print()
 
 
-def _line(difference: Difference) -> str:
+def _line(sides: Sides, difference: Difference) -> str:
+    name = cut(clean(difference.name), 40)
+    if difference.overrides:
+        commits = sides.code.commits.get(difference.name, ()) if sides.code else ()
+        last = cut(clean(commits[0]), 60) if commits else ""
+        more = f" (+{len(commits) - 1})" if len(commits) > 1 else ""
+        return f"{name:<30} {difference.change:<9} {last}{more}"
     values = [
         "-" if value is None else cut(clean(json.dumps(value, default=str)), 36)
         for value in (difference.good, difference.bad)
     ]
-    name = cut(clean(difference.name), 40)
     return f"{name:<30} {difference.change:<9} {values[0]} -> {values[1]}"
 
 
@@ -117,4 +149,5 @@ def _as_json(group: Group) -> Conf:
     members = [
         {"key": d.name, "change": d.change, "good": d.good, "bad": d.bad} for d in group.members
     ]
-    return {"addition": group.name, "differences": members}
+    needed = {"requires": sorted(group.requires)} if group.requires else {}
+    return {"addition": group.name, "differences": members, **needed}

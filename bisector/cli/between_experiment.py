@@ -1,6 +1,7 @@
 """From differences to an experiment: each group of them is an addition to the first configuration."""
 
 import argparse
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,8 +13,12 @@ from bisector.config.difference import Change, Difference, Group, as_hydra
 from bisector.errors import ConfigError
 from bisector.workload.spelling import Spelling, spell, written
 
-CODE = "code"
-"""The addition that is the code itself."""
+_IDLE = re.compile(
+    r"(^|/)(docs?|tests?|\.github|\.gitlab)/|(^|/)(LICENSE|\.gitignore)|\.(md|rst|png|svg|ipynb)$"
+)
+"""Files that no training reads, as a rule."""
+IDLE = 0.001
+"""The chance that a change of only such files breaks one."""
 
 
 def experiment_of(args: argparse.Namespace, sides: Sides, groups: Sequence[Group]) -> Conf:
@@ -33,10 +38,9 @@ def experiment_of(args: argparse.Namespace, sides: Sides, groups: Sequence[Group
             "It is not said how to train with these configurations.",
             hint="Give --command 'python train.py --config {config}' or --target module:function.",
         )
-    conf["additions"] = {
-        **({CODE: {"overrides": [f"git:{sides.code[1]}"]}} if sides.code else {}),
-        **{g.name: _addition(conf, sides, groups, g) for g in groups},
-    }
+    if sides.code:
+        conf["workload"]["revision"] = sides.code.good
+    conf["additions"] = {g.name: _addition(conf, sides, groups, g) for g in groups}
     return conf
 
 
@@ -80,8 +84,6 @@ def _of_command(args: argparse.Namespace, sides: Sides) -> Conf:
     conf = of_command(args, argv)
     if args.spelling == "file":
         conf["workload"]["config"] = str(sides.path)
-    if sides.code:
-        conf["workload"]["revision"] = sides.code[0]
     if args.spelling in ("file", "hydra") and (found := rate_in(sides.good)):
         conf["lr"] = {"key": found[0], "value": found[1]}
     return conf
@@ -105,11 +107,18 @@ def _addition(conf: Conf, sides: Sides, groups: Sequence[Group], group: Group) -
     # What a Hydra override may refer to is meant; a text for another program is not.
     texts = overrides if spelling in ("", "hydra") else map(unreferenced, overrides)
     above = {g.name for g in groups for option in options if option in g.members}
-    requires = sorted(above - {group.name})
-    return {"overrides": list(texts), **({"requires": requires} if requires else {})}
+    requires = sorted((above | group.requires) - {group.name})
+    idle = all(m.overrides and _IDLE.search(m.name) for m in group.members)
+    return {
+        "overrides": list(texts),
+        **({"requires": requires} if requires else {}),
+        **({"prior": IDLE} if idle else {}),
+    }
 
 
 def _overrides(difference: Difference, spelling: str, *, force: bool) -> list[str]:
+    if difference.overrides:
+        return list(difference.overrides)
     if spelling in ("", "hydra"):
         return as_hydra(difference, "" if spelling else "recipe.", force=force)
     if difference.change is Change.REMOVED:

@@ -9,6 +9,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from bisector.cli.between_code import Code, code_of
 from bisector.config.compose import Composer
 from bisector.config.difference import Change, Difference, differences
 from bisector.config.plain_hydra import composed
@@ -25,14 +26,20 @@ class Sides:
     good: dict[str, Any]
     """The first configuration; empty where only code is compared."""
     found: tuple[Difference, ...]
+    """Of the configurations; those of the code are in `code`."""
     path: Path | None = None
     """The first configuration's file, if it is one."""
     hydra: bool = False
     """Whether that is the primary file of a Hydra application."""
     experiment: Composer | None = None
     """The first configuration, if it is an experiment of ours."""
-    code: tuple[str, str] | None = None
-    """The good and the bad revision; an empty one is the working folder."""
+    code: Code | None = None
+    """The two revisions, if code is compared."""
+
+    @property
+    def all(self) -> tuple[Difference, ...]:
+        """The differences of configuration, and after them those of the code."""
+        return (*self.found, *(self.code.pieces if self.code else ()))
 
 
 def sides_of(args: argparse.Namespace) -> Sides:
@@ -62,7 +69,7 @@ def sides_of(args: argparse.Namespace) -> Sides:
     return _files(Path(good), Path(bad), code)
 
 
-def _files(good: Path, bad: Path, code: tuple[str, str] | None) -> Sides:
+def _files(good: Path, bad: Path, code: Code | None) -> Sides:
     first, second = config_file.read(good), config_file.read(bad)
     if not (isinstance(first.get("defaults"), list) and isinstance(second.get("defaults"), list)):
         return Sides(first, tuple(differences(first, second)), path=good, code=code)
@@ -77,9 +84,7 @@ def _files(good: Path, bad: Path, code: tuple[str, str] | None) -> Sides:
     return Sides(one.document, (*swaps, *rest), path=good, hydra=True, code=code)
 
 
-def _experiments(
-    good: str, bad: str, args: argparse.Namespace, code: tuple[str, str] | None
-) -> Sides:
+def _experiments(good: str, bad: str, args: argparse.Namespace, code: Code | None) -> Sides:
     first, second = (Composer(name, (), args.conf_dir) for name in (good, bad))
     recipes = []
     for composer in (first, second):
@@ -95,7 +100,7 @@ def _experiments(
     return Sides(recipes[0], found, experiment=first, code=code)
 
 
-def _code(words: list[str]) -> tuple[tuple[str, str] | None, list[str]]:
+def _code(words: list[str]) -> tuple[Code | None, list[str]]:
     """The revisions, of `GOOD=git:REV` and `BAD=git:REV`, and the words that are none."""
     named = {}
     rest = []
@@ -110,4 +115,4 @@ def _code(words: list[str]) -> tuple[tuple[str, str] | None, list[str]]:
             "BAD=git: was given without GOOD=git:.",
             hint="Name the revision that worked: GOOD=git:v1.2.",
         )
-    return ((named["GOOD"], named.get("BAD", "")) if named else None), rest
+    return (code_of(named["GOOD"], named.get("BAD", "")) if named else None), rest

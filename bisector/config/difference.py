@@ -12,6 +12,11 @@ from typing import Any
 
 from hydra.core.override_parser.types import Quote, QuotedString
 
+CODE = "git:"
+"""The first part of the path of what is code; no key of a configuration."""
+HUNK = ":"
+"""Before the lines of a hunk, the last part of its path."""
+
 _TYPES = ("_target_", "class_path", "type", "name", "cls", "class")
 """Keys that say what a mapping describes."""
 
@@ -36,11 +41,20 @@ class Difference:
     change: Change
     good: Any = None
     bad: Any = None
+    overrides: tuple[str, ...] = ()
+    """Of code, what brings it; the first part of its path is then `CODE`."""
 
     @property
     def name(self) -> str:
-        """The place, dotted."""
-        return ".".join(self.path)
+        """The place: a dotted key, a file's path, or that with the lines of a hunk."""
+        return stem(self.path)
+
+
+def stem(path: Sequence[str]) -> str:
+    """How a place is written, or the part that several have in common."""
+    if path[:1] != (CODE,):
+        return ".".join(path)
+    return "/".join(path[1:]).replace(f"/{HUNK}", HUNK) or "code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +63,8 @@ class Group:
 
     name: str
     members: tuple[Difference, ...]
+    requires: frozenset[str] = frozenset()
+    """Groups without which it cannot be tried."""
 
 
 def differences(
@@ -151,7 +167,7 @@ def _group(members: tuple[Difference, ...]) -> Group:
     """Neighbours that have a part of their paths in common, which names them."""
     if len(members) == 1:
         return Group(members[0].name, members)
-    return Group(f"{'.'.join(members[0].path[: _common(members)])}({len(members)})", members)
+    return Group(f"{stem(members[0].path[: _common(members)])}({len(members)})", members)
 
 
 def _common(members: Sequence[Difference]) -> int:

@@ -89,8 +89,8 @@ class CommandWorkload:
             argv = with_python(argv, interpreter(around.python))
         self._note(argv, rundir, spelled, around)
         revision = self.revision if around.revision is None else around.revision
-        code = checkout(revision, rundir.parents[1])
-        named = first_on_path(code) if revision else {}
+        code = checkout(revision, rundir.parents[1], around.pieces)
+        named = first_on_path(code) if revision or around.pieces else {}
         own = {name: fill(value, words) for name, value in self.env.items()}
         env = {**named, **_store(rundir), **own, **spelled.env, **around.env}
         env[ENV_RUNDIR] = str(rundir)
@@ -177,6 +177,8 @@ class CommandWorkload:
             told["env"] = env
         if around.revision:
             told["revision"] = around.revision
+        if around.pieces:
+            told["code"] = list(around.pieces)
         text = yaml.safe_dump(concealed(told), sort_keys=False, allow_unicode=True, width=1_000_000)
         (rundir / CONFIG).write_text(text, encoding="utf-8")
 

@@ -14,7 +14,7 @@ from bisector.conceal import referred
 from bisector.errors import ConfigError
 from bisector.model.experiment import LearningRate
 from bisector.model.session import Session
-from bisector.model.surroundings import parted
+from bisector.model.surroundings import Surroundings, parted
 from bisector.model.trial import Arm, Trial
 from bisector.ports import Job, Limits
 from bisector.rundir import CONFIG, ENV_RUNDIR, INSPECT, OBSERVE, PREFLIGHT, write_json
@@ -41,6 +41,8 @@ class FunctionWorkload:
     target: str
     resolve: Resolve
     limits: Limits = field(default_factory=Limits)
+    revision: str = ""
+    """The commit whose code is run, where an addition does not say another; empty: the folder as it is."""
 
     def blind(self) -> str:
         """A function shows its parts by `run.watch`: one that never does would be called in vain."""
@@ -70,7 +72,8 @@ class FunctionWorkload:
             write_json(rundir / OBSERVE, {"memory_mb": memory})
         continuing.prepare(session, trial, rundir)
         job = self._job(rundir, "bisector.train.worker", self.target, str(trial.seed))
-        return shared_out(around(job, parted(overrides_of(session.experiment, trial.arm))[0]))
+        surroundings = self._surroundings(session, trial.arm)
+        return shared_out(around(job, surroundings, rundir.absolute().parents[1]))
 
     def preflight(self, session: Session, rundir: Path) -> Job:
         """A job that imports everything the arms name, and trains nothing.
@@ -96,9 +99,11 @@ class FunctionWorkload:
             **places(self.target, surroundings, rundir.parent),
         }
         write_json(rundir / PREFLIGHT, wanted)
+        job = self._job(rundir, "bisector.train.preflight")
+        code = Surroundings(revision=self.revision)
         # Without the limits on time and memory: they are the training's.
         return replace(
-            self._job(rundir, "bisector.train.preflight"), limits=Limits(gpus=self.limits.gpus)
+            around(job, code, rundir.absolute().parent), limits=Limits(gpus=self.limits.gpus)
         )
 
     def inspection(
@@ -115,7 +120,12 @@ class FunctionWorkload:
         bounds = session.experiment.inspect
         recipe = self._config(session, trial.arm)
         job = self.inspection(recipe, trial.seed, asdict(bounds), rundir)
+        job = around(job, self._surroundings(session, trial.arm), rundir.absolute().parents[1])
         return replace(job, limits=replace(self.limits, seconds=START + 2 * bounds.seconds))
+
+    def _surroundings(self, session: Session, arm: Arm) -> Surroundings:
+        asked, _ = parted(overrides_of(session.experiment, arm))
+        return replace(asked, revision=asked.revision or self.revision)
 
     def _job(self, rundir: Path, *worker: str) -> Job:
         env = {ENV_RUNDIR: str(rundir)}

@@ -48,14 +48,14 @@ VARIANTS: Mapping[str, tuple[str, ...]] = {
 class RecipeWorkload(FunctionWorkload):
     """Runs `bisector.train.loop:train` on the recipe."""
 
-    def __init__(self, resolve: Resolve, limits: Limits | None = None) -> None:
+    def __init__(self, resolve: Resolve, limits: Limits | None = None, revision: str = "") -> None:
         limits = limits or Limits()
         if limits.processes > 1:
             raise ConfigError(
                 f"limits.processes={limits.processes}, but a recipe is trained by one process.",
                 hint="Leave it at 1, or train by a function or a command of your own.",
             )
-        super().__init__("bisector.train.loop:train", resolve, limits)
+        super().__init__("bisector.train.loop:train", resolve, limits, revision)
 
     def blind(self) -> str:
         """Never: our loop builds all parts from the recipe."""

@@ -1,12 +1,11 @@
-"""Other code and other interpreters: git revisions in worktrees, virtual environments.
+"""Other code and other interpreters: git revisions and pieces of them, virtual environments.
 
-A revision is checked out once a session, beside its runs; the user's own folder and branch
-stay as they are.
+Code is written out once a session, beside its runs; the user's own folder and branch stay as
+they are.
 """
 
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,33 +15,30 @@ from bisector.errors import ConfigError
 from bisector.model.surroundings import Surroundings, parted
 from bisector.ports import Job
 from bisector.rundir import ENV_RUNDIR, PREFLIGHT, write_json
+from bisector.workload.git import below_top, git
+from bisector.workload.trees import composed, exported, snapshot
 
 _PYTHON = re.compile(r"(.*/)?python(\d(\.\d+)?)?")
 
 
-def checkout(revision: str | None, home: Path) -> Path:
+def checkout(revision: str | None, home: Path, pieces: Sequence[str] = ()) -> Path:
     """The folder in which the project's code is found.
 
     Args:
-        revision: any name that git knows for a commit; none or empty: the working folder as it is.
-        home: the session's folder; worktrees go into `code/` below it.
+        revision: any name that git knows for a commit or a tree; none or empty: the folder as it is.
+        home: the session's folder; other code than the folder's goes into `code/` below it.
+        pieces: files, or hunks of them, of other revisions: see `trees.Piece`.
 
     Raises:
         ConfigError: this is no git repository, or it has no such revision.
     """
-    here = Path.cwd()
-    if not revision:
-        return here
-    commit = _commit(revision)
-    tree = (home / "code" / commit[:12]).absolute()
-    if not tree.exists():
-        tree.parent.mkdir(parents=True, exist_ok=True)
-        _git("worktree", "prune")
-        _git("worktree", "add", "--detach", "--force", str(tree), commit)
-    below = tree / _git("rev-parse", "--show-prefix")
+    if not revision and not pieces:
+        return Path.cwd()
+    tree = exported(composed(revision or snapshot(), pieces), home)
+    below = tree / below_top()
     if not below.is_dir():
         raise ConfigError(
-            f"git:{revision} has no folder {_git('rev-parse', '--show-prefix')}, in which bisect was called.",
+            f"git:{revision} has no folder {below_top()}, in which bisect was called.",
             hint="Call bisect in a folder that both revisions have.",
         )
     return below
@@ -50,7 +46,10 @@ def checkout(revision: str | None, home: Path) -> Path:
 
 def untracked() -> tuple[Path, ...]:
     """What stands in the working folder and is not git's, such as data: revisions share it."""
-    tracked = {name.split("/")[0] for name in _git("ls-files", "-z").split("\0")}
+    here = below_top()
+    listed = git("ls-files", "-z", "--", f":(top,literal){here}" if here else ":/").split("\0")
+    depth = len(Path(here).parts)
+    tracked = {Path(name).parts[depth] for name in listed if name}
     return tuple(p for p in Path.cwd().iterdir() if p.name not in tracked | {".git"})
 
 
@@ -102,7 +101,7 @@ def imports(
     Args:
         argv: the command of the baseline.
         wanted: where each of the surroundings is asked for, and what they are.
-        rundir: the job's own; worktrees go beside it.
+        rundir: the job's own; other code goes beside it.
 
     Raises:
         ConfigError: an interpreter or a revision is not there.
@@ -122,8 +121,13 @@ def imports(
     return Job(job, rundir, {ENV_RUNDIR: str(rundir)}, cwd=Path.cwd())
 
 
-def around(job: Job, surroundings: Surroundings) -> Job:
+def around(job: Job, surroundings: Surroundings, home: Path) -> Job:
     """A function's job in other surroundings; its interpreter must have bisect installed.
+
+    Args:
+        job: in the folder as it is.
+        surroundings: what it is to have instead.
+        home: the session's folder.
 
     Raises:
         ConfigError: an interpreter or a revision is not there.
@@ -131,8 +135,8 @@ def around(job: Job, surroundings: Surroundings) -> Job:
     env, argv, code = dict(job.env), job.argv, job.cwd
     if surroundings.python:
         argv = (str(interpreter(surroundings.python)), *argv[1:])
-    if surroundings.revision:
-        code = checkout(surroundings.revision, job.rundir.absolute().parents[1])
+    if surroundings.elsewhere:
+        code = checkout(surroundings.revision, home, surroundings.pieces)
         env |= first_on_path(code)
         # A process of its own: a warm one has the modules of the working folder loaded.
         argv = (argv[0], "-P", *argv[1:])
@@ -145,7 +149,7 @@ def places(target: str, overrides: Mapping[str, Sequence[str]], home: Path) -> d
     Args:
         target: `module:function`.
         overrides: by the key that names them.
-        home: the session's folder; worktrees go into it.
+        home: the session's folder; other code goes into it.
     """
     found = []
     module = f"-m {target.partition(':')[0]}"
@@ -189,29 +193,3 @@ def _script(argv: Sequence[str]) -> str:
 def _python_of(argv: Sequence[str]) -> str:
     """The interpreter that a command names; empty: it names none."""
     return next((w for w in argv if _PYTHON.fullmatch(w) or w == sys.executable), "")
-
-
-def _commit(revision: str) -> str:
-    try:
-        return _git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
-    except ConfigError:
-        raise ConfigError(
-            f"git:{revision} is no revision of the repository around {Path.cwd()}.",
-            hint="Name a commit, a tag or a branch that `git log` knows; fetch it first.",
-        ) from None
-
-
-def _git(*words: str) -> str:
-    try:
-        done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        raise ConfigError(
-            "`git` is not installed here.", hint="Install it, or take out `git:`."
-        ) from None
-    if done.returncode:
-        said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
-        raise ConfigError(
-            f"`git {' '.join(words[:2])}` failed: {said}.",
-            hint="Call bisect inside the repository whose revisions are compared.",
-        )
-    return done.stdout.strip("\n")

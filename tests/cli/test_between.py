@@ -176,7 +176,8 @@ def test_the_code_itself_may_be_the_difference(shell: Shell) -> None:
         "between", "good.json", "bad.json", "GOOD=git:HEAD", *COMMAND, *METRIC, *SETTINGS
     )
     assert done.returncode == 0, done.stderr
-    assert shell.concluded() == ("culprit", [["code"]])
+    assert shell.concluded() == ("culprit", [["train.py"]])
+    assert "train.py, brought by\n  not committed yet" in done.stdout
 
 
 WRONG = {
