@@ -53,8 +53,7 @@ class Simulation:
         self._rng = Random(f"{additions} {slots} {seed}")
         self._truth: Truth = draw("mixture", names, Random(f"{additions} {seed}"))
         self._slots = slots
-        self._planner = AdaptivePlanner()
-        planner = self._planner
+        planner = AdaptivePlanner()
         self._phases: tuple[Phase, ...] = (
             reproduce,
             isolate(planner),

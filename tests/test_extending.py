@@ -1,5 +1,6 @@
 """docs/extending.md, as written."""
 
+import os
 import re
 import subprocess
 import sys
@@ -23,7 +24,11 @@ additions:
 """
 
 LAB = """\
+from pathlib import Path
+import threadpoolctl
 def train(cfg, run):
+    pools = threadpoolctl.threadpool_info()
+    Path("threads").write_text(str({p["num_threads"] for p in pools if p["user_api"] == "blas"}))
     run.log(1, acc=0.9 - 0.8 * cfg.focal + 0.001 * run.seed)
 """
 
@@ -39,6 +44,11 @@ def test_a_planner_of_the_users_own_finds_the_culprit(tmp_path: Path) -> None:
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf" / "x.yaml").write_text(CONF)
     command = [sys.executable, "-m", "bisector", "run", "conf=x", "--plain"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    env = {**os.environ, "OPENBLAS_NUM_THREADS": "2"}
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=False, env=env
+    )
     assert done.returncode == 0, done.stderr
     assert "`focal` breaks training" in done.stdout
+    said = next(tmp_path.rglob("threads")).read_text()
+    assert said == "{1}", "the search's own arithmetic leaves the cores to the trials"

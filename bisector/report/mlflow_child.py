@@ -39,12 +39,15 @@ _SETTINGS = {
 }
 _NOT_OURS = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME")
 """Settings of a script that logs a run of its own."""
+_LISTENING = ("MLFLOW_HOST", "MLFLOW_GUNICORN_", "MLFLOW_UVICORN_", "GUNICORN_", "UVICORN_")
+"""Beginnings of settings of another server's: one of ours listens on the loopback alone."""
 
 
 def environment(**more: str) -> dict[str, str]:
     """The environment of a process that imports MLflow, which reads its settings there."""
     given = dict(os.environ)  # noqa: TID251  MLflow has no other place for its settings
-    return {k: v for k, v in {**_SETTINGS, **given, **more}.items() if k not in _NOT_OURS}
+    ours = {**_SETTINGS, **given, **more}.items()
+    return {k: v for k, v in ours if k not in _NOT_OURS and not k.startswith(_LISTENING)}
 
 
 def complete_view(home: Path, store: str = "") -> bool:

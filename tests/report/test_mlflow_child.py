@@ -1,6 +1,7 @@
 """The child process that writes to MLflow: races, a server that goes and comes back, the end."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -55,11 +56,30 @@ def children(port: int, cursor: Cursor) -> dict[str, str]:
     return {r["info"]["run_name"]: r["info"]["status"] for r in runs}
 
 
+EVERYWHERE = {
+    "MLFLOW_HOST": "0.0.0.0",
+    "MLFLOW_UVICORN_OPTS": "--host 0.0.0.0",
+    "MLFLOW_GUNICORN_OPTS": "--bind 0.0.0.0:0",
+    "GUNICORN_CMD_ARGS": "--bind 0.0.0.0:0",
+    "UVICORN_HOST": "0.0.0.0",
+}
+"""An environment in which MLflow's own server would listen on all addresses."""
+
+
+def listening(root: int) -> set[tuple[str, int]]:
+    """Where a process and all below it can be reached over a network."""
+    root_process = psutil.Process(root)
+    family = [root_process, *root_process.children(recursive=True)]
+    sockets = [c for process in family for c in process.net_connections(kind="inet")]
+    return {c.laddr for c in sockets if c.status == psutil.CONN_LISTEN or not c.raddr}
+
+
 @contextmanager
 def serving(out: Path, port: int) -> Iterator[str]:
     """`bisect ui` as a person runs it, until Ctrl-C; what it printed first."""
     argv = [*UI, "conf=digits", "--out", str(out), "--port", str(port)]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+    env = {**os.environ, **EVERYWHERE}
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=env) as process:
         try:
             assert process.stdout
             said = ""
@@ -67,6 +87,7 @@ def serving(out: Path, port: int) -> Iterator[str]:
                 line = process.stdout.readline()
                 assert line, f"it ended, having said: {said}"
                 said += line
+            assert listening(process.pid) == {("127.0.0.1", port)}
             yield said
         finally:
             process.send_signal(signal.SIGINT)
@@ -185,6 +206,13 @@ def test_without_anything_to_show_the_pages_say_how_to_begin(tmp_path: Path) -> 
     assert told.returncode == 2
     assert "no MLflow store" in told.stderr
     assert "bisect run" in told.stderr
+
+
+def test_the_pages_are_for_this_machine_and_there_is_no_word_to_change_it(tmp_path: Path) -> None:
+    argv = [*UI, "--out", str(tmp_path), "--host", "0.0.0.0"]
+    told = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    assert told.returncode == 2
+    assert "--host" in told.stderr
 
 
 def test_settings_of_a_script_that_logs_its_own_run_do_not_reach_the_child(
