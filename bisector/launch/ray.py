@@ -223,6 +223,7 @@ class RayLauncher:
         _dismiss(kept)
         del self._kept[text]
         if kept.ended:
+            hush(kept.rundir)  # Its node need not know all the secrets that this machine knows.
             return JobState.ENDED
         again = self._start_again(_Handle(kept.name, str(kept.rundir)))
         if again is None:

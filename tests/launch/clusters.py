@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from bisector.ports import Job
+
 SCRIPT = Path(__file__).parents[2] / "scripts" / "cluster.sh"
 _CANNOT = 3
 
@@ -40,6 +42,15 @@ def _tell(kind: str, verb: str, home: Path) -> subprocess.CompletedProcess[str]:
             env={k: v for k, v in os.environ.items() if k != "SLURM_CONF"},
         )
     return subprocess.CompletedProcess(done.args, done.returncode, "", log.read_text())
+
+
+SECRET = "sk-1234-5678"
+
+
+def printing_a_secret(rundir: Path, seconds: int) -> Job:
+    """A job that is given LAB_TOKEN, which holds `SECRET`, prints it, and stays for so long."""
+    code = f"import os, time; print('key', os.environ['KEY'], flush=True); time.sleep({seconds})"
+    return Job((sys.executable, "-c", code), rundir, {"KEY": SECRET})
 
 
 _LAB = """

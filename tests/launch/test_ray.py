@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from clusters import cluster, verdict_of_a_search
+from clusters import SECRET, cluster, printing_a_secret, verdict_of_a_search
 
 from bisector.ports import JobState, Launcher
 from bisector.testing.launcher import LauncherContract
@@ -85,6 +85,20 @@ def test_a_job_that_is_lost_without_a_checkpoint_is_left_to_the_search_to_repeat
     lose(handle)
     wait(launcher, handle)
     assert not (tmp_path / "exit.json").exists()
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_the_log_of_a_job_holds_no_secret(launcher, tmp_path, monkeypatch, lost):
+    """Of which its node knows nothing: it came with the job."""
+    monkeypatch.setenv("LAB_TOKEN", SECRET)
+    handle = submit(launcher, printing_a_secret(tmp_path, 600 if lost else 1))
+    log = tmp_path / "log.txt"
+    until(lambda: launcher.poll([handle]) and log.exists() and "key" in log.read_text())
+    if lost:
+        lose(handle)
+    wait(launcher, handle)
+    assert log.read_text() == "key (concealed LAB_TOKEN)\n"
+    assert [p.name for p in tmp_path.iterdir() if SECRET.encode() in p.read_bytes()] == []
 
 
 def test_files_come_back_while_a_job_runs(launcher, tmp_path):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from clusters import cluster, verdict_of_a_search
+from clusters import SECRET, cluster, printing_a_secret, verdict_of_a_search
 
 pytest.importorskip("submitit", reason='needs `pip install "bisector[slurm]"`')
 
@@ -160,6 +160,22 @@ def test_a_task_that_somebody_cancels_by_hand_does_not_come_back(tmp_path):
     assert not (folders[1] / "exit.json").exists(), "nobody of ours has ended it"
     wait(launcher, handles[0])
     counted_once(folders[0], 100)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_the_log_of_a_job_holds_no_secret(tmp_path, monkeypatch, killed):
+    monkeypatch.setenv("LAB_TOKEN", SECRET)
+    launcher = SlurmLauncher(**OPTIONS)
+    handle = submit(launcher, printing_a_secret(tmp_path / "run", 600 if killed else 1))
+    log = tmp_path / "run" / "log.txt"
+    until(lambda: log.exists() and "key" in log.read_text())
+    if killed:
+        wrapper = json.loads((tmp_path / "run" / "process.json").read_text())["pid"]
+        os.kill(wrapper, signal.SIGKILL)
+    wait(launcher, handle)
+    assert "key (concealed LAB_TOKEN)\n" in log.read_text()
+    files = [p for p in tmp_path.rglob("*") if p.is_file()]
+    assert [p.name for p in files if SECRET.encode() in p.read_bytes()] == []
 
 
 HOSTILE = """it's a "lab" $(touch owned) `touch owned`;&|*? größe-🙂"""
