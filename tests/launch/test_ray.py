@@ -1,6 +1,8 @@
 """The Ray launcher on a real Ray of two nodes: the contract, and what the loss of a node adds."""
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -10,7 +12,7 @@ from typing import ClassVar
 import pytest
 from clusters import SECRET, cluster, printing_a_secret, verdict_of_a_search
 
-from bisector.ports import JobState, Launcher
+from bisector.ports import Job, JobState, Launcher
 from bisector.testing.launcher import LauncherContract
 from bisector.testing.runs import end_of, job, submit
 
@@ -99,6 +101,16 @@ def test_the_log_of_a_job_holds_no_secret(launcher, tmp_path, monkeypatch, lost)
     wait(launcher, handle)
     assert log.read_text() == "key (concealed LAB_TOKEN)\n"
     assert [p.name for p in tmp_path.iterdir() if SECRET.encode() in p.read_bytes()] == []
+
+
+def test_the_node_has_none_of_the_folders_of_the_machine_that_searches(launcher, tmp_path):
+    """So that what the other tests see has come over Ray, and not by a disk that both share."""
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("the kernel gives the node no folders of its own")
+    # Backwards, as the paths of the run directory are put right for the node.
+    code = f"import os; print('there:', os.path.exists({str(tmp_path)[::-1]!r}[::-1]))"
+    wait(launcher, submit(launcher, Job((sys.executable, "-c", code), tmp_path / "run")))
+    assert (tmp_path / "run" / "log.txt").read_text() == "there: False\n"
 
 
 def test_files_come_back_while_a_job_runs(launcher, tmp_path):
