@@ -26,6 +26,9 @@ _PACKAGES = (
 """What can change a training or a search; those that are not installed are left out."""
 _GIT_ANSWERS_IN = 5.0
 
+COMMAND = "command"
+"""The name under which the command line is kept that began a search."""
+
 
 def environment(folder: Path) -> Mapping[str, str]:
     """Names and values in the order to show them; nothing heavy is imported to find them."""

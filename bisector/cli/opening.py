@@ -1,5 +1,6 @@
 """Opens a session for writing: a new one, or one to go on with."""
 
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from bisector import __version__, conceal
-from bisector.cli.environment import environment
+from bisector.cli.environment import COMMAND, environment
 from bisector.config.compose import Composer
 from bisector.config.parse import JUDGED, TRAINED, fingerprint, typed
 from bisector.errors import JournalError
@@ -31,8 +32,13 @@ def opened(composer: Composer, experiment: Experiment) -> Opened:
         fingerprint(composer, experiment),
         __version__,
         now(),
-        environment(Path.cwd()),
+        {**environment(Path.cwd()), COMMAND: str(conceal.concealed(_typed()))},
     )
+
+
+def _typed() -> str:
+    """The command line that goes on with this search, or does it again elsewhere."""
+    return shlex.join(["bisect", *(word for word in sys.argv[1:] if word != "--fresh")])
 
 
 def open_session(home: Path, event: Opened, *, fresh: bool) -> tuple[Journal, Session]:

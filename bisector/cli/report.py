@@ -34,8 +34,8 @@ def main(args: argparse.Namespace) -> int:
     home, session = recorded(given)
     if args.mlflow:
         return _complete(home, _store(given))
-    config = next(e for e in reversed(session.events) if isinstance(e, Opened)).config
-    places = places_of(given, home)
+    opened = next(e for e in reversed(session.events) if isinstance(e, Opened))
+    config, places = opened.config, places_of(given, home, opened)
     rank = planner_of(config["planner"]).rank
     summary = summarise(session, rank(session), places=places)
     if args.shapley:

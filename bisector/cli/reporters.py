@@ -10,6 +10,7 @@ from rich.console import Console
 
 from bisector import rundir
 from bisector.cli.assemble import collector_of
+from bisector.cli.environment import COMMAND
 from bisector.cli.given import Given
 from bisector.model.session import Opened
 from bisector.ports import Reporter
@@ -25,7 +26,7 @@ def reporters_of(
     args: argparse.Namespace, given: Given, home: Path, rank: Rank, opened: Opened
 ) -> tuple[Reporter, ...]:
     """One for each thing that shows a search; MLflow last, for which nobody should have to wait."""
-    places = places_of(given, home, sys.argv[1:])
+    places = places_of(given, home, opened)
     collector = collector_of(opened.config)
     page = PageReporter(
         home / rundir.REPORT,
@@ -40,17 +41,15 @@ def reporters_of(
     return (*told, MlflowReporter(home, completed_by=_complete(given, home)))
 
 
-def places_of(given: Given, home: Path, typed: list[str] | None = None) -> Places:
-    """Where a session's things are, as the reader would type it.
+def places_of(given: Given, home: Path, opened: Opened) -> Places:
+    """Where the things of the session in `home` are, as the reader would type it.
 
-    Args:
-        given: the experiment.
-        home: the session's folder.
-        typed: the command line that runs it; None: made from `given`.
+    The command that runs it is the one it was opened with; `bisect report` is not told again what
+    was overridden.
     """
     words = [f"conf={given.conf}", *given.overrides]
     return Places(
-        run=shlex.join(["bisect", *(typed or ["run", *words, *_out(given)])]),
+        run=opened.environment.get(COMMAND) or shlex.join(["bisect", "run", *words, *_out(given)]),
         home=str(home),
         report=str(home / rundir.REPORT),
         tracking=shlex.join(["bisect", "ui", *_named(given, home)]),

@@ -68,7 +68,7 @@ def search(args: argparse.Namespace, what: Search) -> int:
             session = _drive(session, parts, journal, home)
         if session.conclusion:
             forget(home)
-        summary = summarise(session, what.rank(session), places=places_of(what.given, home))
+        summary = summarise(session, what.rank(session), places=places_of(what.given, home, event))
         if args.json:
             print(json.dumps(as_json(summary), indent=1))
         publish(args, what.given, what.experiment, summary)

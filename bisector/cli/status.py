@@ -73,7 +73,8 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _status(given: Given, home: Path, session: Session) -> Status:
-    config = next(e.config for e in session.events if isinstance(e, Opened))
+    opened = next(e for e in reversed(session.events) if isinstance(e, Opened))
+    config = opened.config
     ranked: tuple[Suspect, ...] = ()
     at_start = 0.0
     if session.experiment.sweep is None:
@@ -86,7 +87,7 @@ def _status(given: Given, home: Path, session: Session) -> Status:
         running=_running(home, session, config),
         left=left(session, ranked, at_start),
         holder=Journal(home / rundir.JOURNAL).holder(),
-        go_on=places_of(given, home).run,
+        go_on=places_of(given, home, opened).run,
     )
 
 

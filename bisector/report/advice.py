@@ -84,8 +84,10 @@ def _fewer(read: Reading, places: Places) -> tuple[Step, ...]:
 
 
 def _mend_baseline(read: Reading, places: Places) -> tuple[Step, ...]:
-    mend = Step("Mend the baseline first: nothing can be judged against it.")
-    return (*_mended(read), mend, *_look(read, (frozenset(),), places))
+    known = _mended(read)
+    how = "" if known else _suspected(read)
+    mend = Step(f"Mend the baseline first: nothing can be judged against it.{how}")
+    return (*known, mend, *_look(read, (frozenset(),), places))
 
 
 def _steady(read: Reading, places: Places) -> tuple[Step, ...]:
@@ -168,6 +170,13 @@ def _mended(read: Reading) -> tuple[Step, ...]:
             )
             found.append(Step(f"{keep}: {proved.finding.remedy.text}", paste))
     return tuple(found)
+
+
+def _suspected(read: Reading) -> str:
+    """How the first suspicion is answered, in words; empty: there is none."""
+    reasons = [r for told in whys(read.session) for r in told.reasons]
+    found = next((r for r in reasons if r.status is Status.SUSPECTED), None)
+    return f" {clean(found.finding.remedy.text)}" if found else ""
 
 
 def _undone(experiment: Experiment, on: Iterable[str], mend: Sequence[str]) -> bool:

@@ -39,6 +39,11 @@ class Share:
     runs: int
     """Runs in which it was on."""
 
+    @property
+    def error(self) -> float:
+        """Half the width of the interval."""
+        return (self.high - self.low) / 2
+
 
 @dataclass(frozen=True, slots=True)
 class Design:

@@ -24,7 +24,7 @@ from bisector.report.lr_picture import lr_pictures
 from bisector.report.search_picture import search_picture
 from bisector.report.summary import Summary, summarise
 from bisector.report.why import sentences as why_sentences
-from bisector.report.wording import clean, duration, number, percent, scale
+from bisector.report.wording import clean, duration, measured, number, percent, scale
 
 _CONFIG_SHOWN = 200_000
 """Characters of the configuration that are shown."""
@@ -96,7 +96,7 @@ def render(
             rates=lr_pictures(session, summary.lr, evidence),
             watched=watched_runs(session, further.facts),
             inspected=inspected_arm(session, summary.places.home),
-            courses=courses(further.past, ranked),
+            courses=courses(further.past, ranked) if ranked else (),
             additions=[
                 (a, overrides(session.experiment, [a.name])) for a in session.experiment.additions
             ],
@@ -118,6 +118,7 @@ def environment() -> Environment:
     env.filters |= {
         "prose": prose,
         "number": number,
+        "measured": measured,
         "percent": percent,
         "duration": duration,
         "scale": scale,

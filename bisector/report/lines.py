@@ -23,7 +23,7 @@ from bisector.report.beliefs import beliefs
 from bisector.report.cost import Cost
 from bisector.report.summary import Summary
 from bisector.report.why import diagnosed, first_reason
-from bisector.report.wording import clean, count, cut, duration, elide, number, percent
+from bisector.report.wording import clean, count, cut, duration, elide, measured, number, percent
 
 MARK = {Outcome.HEALTHY: "ok", Outcome.BROKEN: "BROKEN", Outcome.UNRESOLVED: "lost"}
 _STYLE = {Outcome.HEALTHY: "good", Outcome.BROKEN: "bad", Outcome.UNRESOLVED: "dim"}
@@ -145,10 +145,9 @@ def share_lines(summary: Summary, width: int) -> list[Line]:
         [Line(f"{'addition':<{wide}}{'harm':>10}   95 % interval", "dim")] if told.shares else []
     )
     for s in told.shares:
-        harm = f"{elide(s.addition, wide):<{wide}}{number(s.harm):>10}"
-        lines.append(
-            Line(f"{harm}   {_small(s.low)} to {_small(s.high)}", "bad" if s.low > 0 else "")
-        )
+        harm, low, high = (measured(v, s.error) for v in (s.harm, s.low, s.high))
+        text = f"{elide(s.addition, wide):<{wide}}{harm:>10}   {low} to {high}"
+        lines.append(Line(text, "bad" if s.low > 0 else ""))
     return [*lines, *_wrapped(told.remark, width, "dim"), Line("")]
 
 

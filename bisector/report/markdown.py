@@ -8,7 +8,7 @@ from bisector.model.finding import Reason
 from bisector.report.arms import ArmRow
 from bisector.report.beliefs import leading
 from bisector.report.summary import Summary
-from bisector.report.wording import count, duration, number, percent
+from bisector.report.wording import count, duration, measured, number, percent
 
 _NUMBER = re.compile(r"[-\d.,+% e<>]*$")
 _LINE = 100
@@ -113,12 +113,12 @@ def _why(summary: Summary) -> str:
 
 def _reason(reason: Reason) -> list[str]:
     found = reason.finding
-    mend = f" ({code(' '.join(reason.mend))})" if reason.mend else ""
+    mend = f" {code(' '.join(reason.mend))}" if reason.mend else ""
     return [
         f"{found.check} {escaped(found.title)}",
         reason.status,
-        escaped(found.summary),
-        escaped(reason.because) + mend,
+        _prose(found.summary),
+        _prose(reason.because) + mend,
     ]
 
 
@@ -146,7 +146,12 @@ def _shares(summary: Summary) -> str:
     if told is None:
         return ""
     rows = [
-        [code(s.addition), number(s.harm), f"{number(s.low)} to {number(s.high)}", str(s.runs)]
+        [
+            code(s.addition),
+            measured(s.harm, s.error),
+            f"{measured(s.low, s.error)} to {measured(s.high, s.error)}",
+            str(s.runs),
+        ]
         for s in told.shares
     ]
     table = _table(["addition", "harm", "95 % interval", "runs"], rows)

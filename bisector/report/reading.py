@@ -10,6 +10,9 @@ from bisector.report.arms import ArmRow, arm_rows
 from bisector.report.beliefs import Belief, beliefs, cleared
 from bisector.report.effects import Share, shares
 
+_NOBODY_ACCUSED = (Ruling.BASELINE_BROKEN, Ruling.BASELINE_FLAKY)
+"""Where no addition was looked for, so that what is believed of them was there before."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -44,6 +47,8 @@ def read(session: Session, ranked: Sequence[Suspect]) -> Reading:
     """The reading of `session`; a conclusion's own ranking goes before `ranked`."""
     end = session.conclusion
     ranked = end.ranked if end is not None and end.ranked else ranked
+    if end is not None and end.ruling in _NOBODY_ACCUSED:
+        ranked = ()
     masked = (
         frozenset().union(*(d.culprit | d.rescuers for d in end.dormant)) if end else frozenset()
     )

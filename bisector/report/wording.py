@@ -5,6 +5,7 @@ report decides what a name looks like.
 """
 
 from collections.abc import Iterable
+from math import floor, inf, log10
 
 _SURE = 0.999
 _MINUTE, _HOUR = 60, 3600
@@ -58,6 +59,14 @@ def number(value: float | None) -> str:
     small, large = 1e-3, 1e4
     plain = value == 0 or small <= abs(value) < large
     return f"{value:.4f}" if plain and abs(value) < 1 else f"{value:.4g}"
+
+
+def measured(value: float, error: float) -> str:
+    """A measurement to the second digit of its error, and no further."""
+    if not 0 < error < inf:
+        return number(value)
+    places = max(1 - floor(log10(error)), 0)
+    return f"{round(value, places) + 0.0:.{places}f}"  # Minus nothing is nothing.
 
 
 def scale(multiplier: float) -> str:
