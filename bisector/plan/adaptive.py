@@ -14,7 +14,7 @@ from bisector.model.experiment import Experiment
 from bisector.model.session import Ruling, Session, Suspect
 from bisector.plan.belief import Belief, Prior, believe
 from bisector.plan.certificate import certificate
-from bisector.plan.claim import claimed, lacking, said, suspects
+from bisector.plan.claim import claimed, indistinct, lacking, said, suspects
 from bisector.plan.cost import expected_cost, resolvable
 from bisector.plan.likelihood import Likelihood, PassFail, Slip
 from bisector.plan.metric import by_metric
@@ -51,6 +51,7 @@ class AdaptivePlanner:
         seen = observe(session)
         belief = self._belief(session.experiment, seen)
         claim = claimed(session.experiment, belief, seen)
+        claim = claim or indistinct(session.experiment, belief, seen)
         if claim and not claim.missing:
             return claim.accusation
         if belief.chance >= MISFIT:

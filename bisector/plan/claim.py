@@ -1,6 +1,8 @@
 """What a belief is sure enough of to be accused, and what must be seen before it is."""
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 import numpy as np
 
@@ -46,6 +48,45 @@ def claimed(experiment: Experiment, belief: Belief, seen: Observations) -> Claim
         return Claim(Accusation(suspect, "its certificate is complete"), missing)
     because = "every set that failed has passed since"
     return Claim(Accusation(suspect, because, Ruling.NOTHING_BREAKS), missing)
+
+
+def indistinct(experiment: Experiment, belief: Belief, seen: Observations) -> Claim | None:
+    """What is left where a culprit cannot be judged without others; None: that is not the case.
+
+    An addition that needs another one to run at all may be to blame by itself or only with it, and
+    no run will tell. All that it was never judged without is then accused with it.
+    """
+    sure, space, mass = experiment.budget.confidence, belief.space, 0.0
+    some: list[Term] = []
+    for members, probability in belief.ranked:
+        if mass >= sure:
+            break
+        if len(members) != 1 or members[0].off:
+            return None
+        some.append(members[0])
+        mass += probability
+    whole = Term(reduce(or_, (t.on for t in some), 0))
+    parts = [t for t in some if t != whole]
+    tried = [_without(part, whole, space) for part in parts]
+    if mass < sure or not parts or not all(alone in seen.unresolved for alone, _ in tried):
+        return None
+    least = min((alone for alone, _ in tried), key=len)
+    (both,) = named((whole,), space)
+    because = (
+        f"{said(Suspect((least,), 1.0))} cannot be judged without {', '.join(sorted(both - least))}"
+    )
+    accused = Accusation(Suspect((both,), min(1.0, mass)), because)
+    if any(sum(seen.count(most)) for _, most in tried):
+        return None
+    open_ = tuple(most for _, most in tried if most not in seen.unresolved)
+    return Claim(accused, (*open_, *lacking(certificate((whole,), space), space, seen)))
+
+
+def _without(part: Term, whole: Term, space: Space) -> tuple[Subset, Subset]:
+    """The smallest and the largest set with a part of a whole, and without the rest of it."""
+    alone = space.close(unpack([part.on], space.size))[0]
+    most = space.without(unpack([whole.on & ~part.on], space.size)[0])
+    return space.decode(alone), space.decode(most)
 
 
 def lacking(proof: Certificate, space: Space, seen: Observations) -> tuple[Subset, ...]:

@@ -142,10 +142,7 @@ def rule(
 ) -> Concluded:
     """The end of a search whose accusation has been put to the proof."""
     suspect = accused.suspect
-    probability = next(
-        (s.probability for s in ranked if set(s.culprits) == set(suspect.culprits)),
-        suspect.probability,
-    )
+    probability = _probability(suspect, ranked, proof)
     if not proof.complete:
         because = f"{accused.because}; the budget was spent before this was confirmed"
         ruling = Ruling.INCONCLUSIVE
@@ -167,6 +164,17 @@ def rule(
         dormant=dormant(session),
         effect=effect_of(session, session.runs(_accused(session, suspect))),
     )
+
+
+def _probability(suspect: Suspect, ranked: Sequence[Suspect], proof: Proof) -> float:
+    """That of the accused; with those of its parts, where no run could judge them by themselves."""
+    same = [s for s in ranked if set(s.culprits) == set(suspect.culprits)]
+    if not same:
+        return suspect.probability
+    if not proof.unjudged or len(suspect.culprits) != 1:
+        return same[0].probability
+    parts = (s for s in ranked if len(s.culprits) == 1 and s.culprits[0] < suspect.culprits[0])
+    return min(1.0, same[0].probability + sum(s.probability for s in parts if not s.cumulative))
 
 
 def _accused(session: Session, suspect: Suspect) -> Arm:

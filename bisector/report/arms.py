@@ -10,6 +10,7 @@ from bisector.model.session import Judged, Session
 from bisector.model.trial import Arm, Purpose
 from bisector.model.variant import change_named
 from bisector.model.verdict import Outcome, Signature, Symptom
+from bisector.report.followed import heard
 from bisector.report.wording import clean, count, label, listed, name, names, number, scale
 
 _WORSE = Symptom.WORSE.value
@@ -38,7 +39,7 @@ class ArmRow:
     harm: float | None
     """How much worse `score` is than the healthy baseline's, in units of the metric."""
     symptom: str
-    """What is visibly wrong in most of its broken runs; empty when none broke."""
+    """What is visibly wrong in most of its broken runs, or of those that could not be judged."""
     detail: str
     """What tells that failure from others with the same symptom."""
 
@@ -51,7 +52,7 @@ class ArmRow:
 def said(row: ArmRow, metric: str) -> str:
     """The runs' common answer, with the numbers, as a clause that lacks its subject."""
     if not row.resolved:
-        return "could not be judged"
+        return f"could not be judged ({row.symptom})" if row.symptom else "could not be judged"
     verb, part = ("broke", row.broken) if row.broken else ("trained", row.healthy)
     harmed = row.broken > 0 and row.harm is not None and row.harm > 0
     # "Worse" is said with its number, below.
@@ -69,7 +70,7 @@ def said(row: ArmRow, metric: str) -> str:
 def arm_rows(session: Session) -> tuple[ArmRow, ...]:
     """One row for each arm with a judged run: the baseline, everything, then in order of trial."""
     runs: dict[Arm, list[Judged]] = {}
-    for event in session.judged:
+    for event in heard(session):
         runs.setdefault(event.trial.arm, []).append(event)
     baseline = runs.get(Arm(), [])
     healthy = [e for e in baseline if e.verdict.outcome is Outcome.HEALTHY]
@@ -157,7 +158,8 @@ def _row(
         if mean is not None and reference is not None and arm != Arm()
         else None
     )
-    signature = _usual([e for e in runs if e.verdict.outcome is Outcome.BROKEN])
+    broken = [e for e in runs if e.verdict.outcome is Outcome.BROKEN]
+    signature = _usual(broken or runs)
     return ArmRow(
         arm=arm,
         name=arm_name(experiment, arm),

@@ -1,12 +1,11 @@
 """The failures a search met beside the one it followed, and the runs it could not judge."""
 
-from collections import Counter
 from dataclasses import dataclass
 
 from bisector.model.session import Judged, Session
-from bisector.model.trial import Arm
 from bisector.model.verdict import Outcome, Signature
 from bisector.report.arms import arm_name
+from bisector.report.followed import followed, heard
 from bisector.report.wording import clean
 
 
@@ -31,19 +30,11 @@ class Unjudged:
     trials: tuple[int, ...]
 
 
-def followed(session: Session) -> Signature | None:
-    """The failure under search: what most often breaks the full set, else what breaks most."""
-    broken = [e for e in session.judged if e.verdict.outcome is Outcome.BROKEN]
-    whole = [e for e in broken if e.trial.arm == Arm(session.experiment.full)]
-    seen = Counter(e.verdict.signature for e in whole or broken if e.verdict.signature)
-    return seen.most_common(1)[0][0] if seen else None
-
-
 def other_failures(session: Session) -> tuple[Failure, ...]:
     """Failures that cannot have the cause of the one followed, commonest first."""
     target = followed(session)
     groups: dict[tuple[Signature, bool], list[Judged]] = {}
-    for event in session.judged:
+    for event in heard(session):
         signature = event.verdict.signature
         if signature is not None and target is not None and not signature.like(target):
             counted = event.verdict.outcome is Outcome.BROKEN

@@ -23,8 +23,9 @@ from bisector.report.arms import ArmRow, sweep_rows
 from bisector.report.attribution import Attribution, attribution
 from bisector.report.beliefs import Belief
 from bisector.report.cost import Cost, cost
-from bisector.report.failures import Failure, Unjudged, followed, other_failures, unjudged
+from bisector.report.failures import Failure, Unjudged, other_failures, unjudged
 from bisector.report.findings import reasons, sentence
+from bisector.report.followed import followed
 from bisector.report.reading import read
 from bisector.report.runs import RunRow, run_rows
 from bisector.report.why import Why, whys

@@ -13,7 +13,13 @@ from bisector.plan.phases import conclude, confirm, isolate, reproduce, steer
 Breaks = Callable[[frozenset[str]], bool]
 
 
-def judged_by_hand(n: int, breaks: Breaks, seed: int = 0, sd: float = 0.004) -> Session:
+def nothing(on: frozenset[str]) -> bool:
+    return False
+
+
+def judged_by_hand(
+    n: int, breaks: Breaks, seed: int = 0, sd: float = 0.004, crashes: Breaks = nothing
+) -> Session:
     """A search to its end among `n` additions, one run at a time; scores are .3 or .9."""
     planner, rng = AdaptivePlanner(), Random(seed)
     phases = (reproduce, isolate(planner), confirm, conclude(planner))
@@ -26,6 +32,8 @@ def judged_by_hand(n: int, breaks: Breaks, seed: int = 0, sd: float = 0.004) -> 
             session = session.add(decision.record)
         for trial in decision.ask:
             verdict = _verdict(trial, breaks, rng.gauss(0, sd))
+            if crashes(trial.arm.additions):
+                verdict = Verdict(Outcome.BROKEN, 1.0, Signature(Symptom.CRASH, "KeyError"))
             session = session.add(Launched(trial, "")).add(Judged(trial, verdict, 1.0))
     return session
 

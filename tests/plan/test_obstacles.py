@@ -3,7 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from simulated_searches import judged_by_hand
 
+from bisector.model.session import Ruling
 from bisector.plan.obstacles import obstacles
 
 
@@ -55,3 +57,25 @@ def test_what_was_judged_can_be_judged_and_chances_are_chances(judged, lost) -> 
     chance = found.resolvable(everything)
     assert np.all((chance > 0) & (chance <= 1 + 1e-12))
     assert np.allclose(found.resolvable(judged), 1.0)
+
+
+@pytest.mark.parametrize("n", [4, 12])
+def test_a_culprit_that_does_not_run_without_another_is_accused_with_it(n: int) -> None:
+    session = judged_by_hand(
+        n, lambda on: "a1" in on, crashes=lambda on: "a1" in on and "a2" not in on
+    )
+    end = session.conclusion
+    assert end is not None
+    assert end.ruling is Ruling.INTERACTION
+    assert end.culprits == (frozenset({"a1", "a2"}),)
+    assert end.confidence > 0.99
+    assert "a1 cannot be judged without a2" in end.because
+    assert len(session.started) < 35
+
+
+def test_a_harmless_addition_that_needs_another_is_not_accused_with_the_culprit() -> None:
+    session = judged_by_hand(
+        8, lambda on: "a3" in on, crashes=lambda on: "a1" in on and "a2" not in on
+    )
+    assert session.conclusion is not None
+    assert session.conclusion.culprits == (frozenset({"a3"}),)
