@@ -171,7 +171,8 @@ _FORMAT = "%h %as %an: %s"
 
 
 def _commits(good: str, bad: str) -> dict[str, tuple[str, ...]]:
-    told = git("log", f"--format=%x01{_FORMAT}", "-z", "--name-only", f"{good}..{bad}")
+    options = (f"--format=%x01{_FORMAT}", "-z", "--name-only", "--no-renames")
+    told = git("log", *options, f"{good}..{bad}")
     found: dict[str, list[str]] = defaultdict(list)
     for text in filter(None, told.split("\1")):
         head, *paths = re.split(r"\n|\0", text)
