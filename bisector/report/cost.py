@@ -1,5 +1,6 @@
 """What a search cost, and what stopping runs early saved."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bisector.model.session import Judged, Launched, Session
@@ -37,8 +38,7 @@ def cost(session: Session) -> Cost:
     """What `session` has cost so far."""
     judged = session.judged
     early = [e for e in judged if e.verdict.early]
-    usual = max((e.verdict.steps for e in judged if not e.verdict.early), default=0)
-    saved = {e.trial.number: _saved(e, usual) for e in early}
+    saved = {e.trial.number: _saved(e, _usual(judged, like=e)) for e in early}
     times = [e.at for e in session.events if e.at]
     wall = times[-1] - times[0] if times else 0.0
     return Cost(
@@ -61,6 +61,16 @@ def cost(session: Session) -> Cost:
 def _saved(event: Judged, usual: int) -> int:
     """Steps not done; a training that does not say its length has that of the `usual` whole run."""
     return max((event.verdict.planned or usual) - event.verdict.steps, 0)
+
+
+def _usual(judged: Sequence[Judged], like: Judged) -> int:
+    """The most steps of a whole run.
+
+    A command counts its steps by what it prints, and by its optimizer's where it is watched.
+    """
+    whole = [e for e in judged if not e.verdict.early]
+    alike = [e.verdict.steps for e in whole if e.trial.arm.watched == like.trial.arm.watched]
+    return max(alike, default=0)
 
 
 def _busy(session: Session) -> float:

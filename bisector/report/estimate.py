@@ -68,15 +68,21 @@ def _isolating(session: Session, ranked: Sequence[Suspect], at_start: float) -> 
 
 
 def _proving(session: Session, ranked: Sequence[Suspect]) -> int:
-    """The likeliest explanation's proof and learning-rate sweep, less what of them is done."""
+    """The likeliest explanation's proof and learning-rate sweep, less what of them is done.
+
+    Each set is shown to break, and those of its parts that are smaller to train, as is everything
+    without; at each multiplier the sets are trained, and the baseline beside them.
+    """
     accused = session.accusation.suspect if session.accusation else (ranked or (None,))[0]
-    if accused is None or accused.cumulative:
+    explaining = session.of(Purpose.EXPERIMENT) or session.of(Purpose.TRY_REMEDY)
+    if accused is None or accused.cumulative or not accused.culprits or explaining:
         return 0
-    lr, sets = session.experiment.lr, len(accused.culprits)
-    scales = len(lr.scales) + lr.trials if lr else 0
-    proof = session.experiment.budget.confirm * (sets + 1) if sets else 0
+    lr, sets = session.experiment.lr, accused.culprits
+    arms = 1 + sum(1 if len(c) == 1 else 1 + len(c) for c in sets)
+    proof = session.experiment.budget.confirm * arms
+    sweep = (len(lr.scales) + lr.trials) * (len(sets) + 1) if lr else 0
     done = len(session.of(Purpose.CONFIRM)) + len(session.of(Purpose.SWEEP_LR))
-    return max(proof + scales * sets - done, 0)
+    return max(proof + sweep - done, 0)
 
 
 def _explaining(session: Session, ranked: Sequence[Suspect]) -> int:
@@ -96,7 +102,10 @@ def _explaining(session: Session, ranked: Sequence[Suspect]) -> int:
     if not waiting:
         return 0
     watched = (waiting + 1) * inspect.watch - sum(e.trial.arm.watched for e in session.judged)
-    mending = min(budget.remedies, budget.confirm) * waiting - len(session.of(Purpose.TRY_REMEDY))
+    tried = len(session.of(Purpose.TRY_REMEDY))
+    mending = min(budget.remedies, budget.confirm) * waiting - tried
+    if mending <= 0:  # The first did not mend it: half of the rest, for want of knowing better.
+        mending = ceil((budget.remedies - tried) / 2)
     return max(watched, 0) + max(mending, 0)
 
 

@@ -194,9 +194,12 @@ def test_what_looks_for_the_reason_is_counted_until_the_reason_is_told() -> None
     rs.proving(script, rs.some("focal"))
     found = (Suspect((rs.some("focal"),), 0.999),)
     script.accuse(found[0])
-    # Two runs under probes, and a mend on as many seeds as prove it.
-    assert left(script.session, found, 4.0).runs == 4
+    # The baseline at two rates, two runs under probes, and a mend on as many seeds as prove it.
+    assert left(script.session, found, 4.0).runs == 6
     script.run(Arm(rs.some("focal"), watched=True), Purpose.EXPERIMENT, rs.broke())
     assert left(script.session, found, 4.0).runs == 3
+    for _ in range(2):
+        script.run(Arm(rs.some("focal"), tweaks=("a=b",)), Purpose.TRY_REMEDY, rs.broke())
+    assert left(script.session, found, 4.0).runs == 3  # one probe, half of four further mends
     told = script.session.add(Explained(rs.some("focal"), ()))
     assert left(told, found, 4.0).runs == 0
