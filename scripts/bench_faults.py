@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 import torch
@@ -126,7 +127,7 @@ def row_of(task: Task) -> Row:
     reasons, ask = ASK[task.group](task)
     began = _spent()
     checks = ask()
-    said = tuple(dict.fromkeys(check.rstrip("abcdefgh") for check in checks))
+    said = tuple(dict.fromkeys(check.rstrip(ascii_lowercase) for check in checks))
     return Row(task.group, task.name, reasons, said, tuple(checks), round(_spent() - began, 2))
 
 
@@ -147,7 +148,7 @@ def _script(task: Task) -> tuple[tuple[str, ...], Ask]:
 def _recipe(task: Task) -> tuple[tuple[str, ...], Ask]:
     check, kind, overrides, fault = RUN_FAULTS[task.name]
     beside = _healthy_recipe(kind)
-    reasons = TRULY.get(task.name, (check.rstrip("abcdefgh"),))
+    reasons = TRULY.get(task.name, (check.rstrip(ascii_lowercase),))
     return reasons, lambda: warned(told(_in_folder(recipe_seen, kind, overrides, fault), beside))
 
 

@@ -7,6 +7,7 @@ a check stands in the order of cause is yours to say.
 
 import argparse
 import sys
+from string import ascii_lowercase
 
 from bisector.checks.catalogue import CATALOGUE
 from bisector.checks.check import FAMILIES, PARTS_OF_A_PAGE
@@ -70,7 +71,7 @@ def main() -> int:
     args = parser.parse_args()
     if args.id in {c.id for c in CATALOGUE}:
         parser.error(f"{args.id} is taken")
-    if args.id.rstrip("abcdefgh") not in {r.id for r in REASONS}:
+    if args.id.rstrip(ascii_lowercase) not in {r.id for r in REASONS}:
         parser.error(f"{args.id} serves none of the reasons that `bisect explain` lists")
     sections = "\n\n    ".join(
         f"{part}\n        code" if part in ("Before:", "After:") else f"{part} ..."

@@ -6,6 +6,7 @@ function's docstring is its manual page. Nothing registers itself: `catalogue.py
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from string import ascii_lowercase
 
 from bisector.model.finding import Case, Clue, Limit, Remedy, Severity, Stage
 
@@ -93,7 +94,7 @@ class Check:
     @property
     def reason(self) -> str:
         """The id of the reason it serves, e.g. `R08` of the check `R08b`."""
-        return self.id.rstrip("abcdefgh")
+        return self.id.rstrip(ascii_lowercase)
 
     @property
     def stage(self) -> Stage:

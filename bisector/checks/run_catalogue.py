@@ -7,6 +7,7 @@ from bisector.checks import run_modes, run_outcome, run_rate, run_signal, run_st
 from bisector.checks.check import Check
 
 RUN: tuple[Check, ...] = (
+    run_signal.other_inputs,
     run_steps.no_step,
     run_steps.other_parameters,
     run_steps.made_in_forward,
@@ -15,10 +16,15 @@ RUN: tuple[Check, ...] = (
     run_steps.outside_of_the_model,
     run_steps.gradients_unused,
     run_steps.unchanged_parameters,
+    run_steps.begins_anew,
+    run_outcome.no_floor,
     run_rate.schedule_too_fast,
+    run_rate.grows_to_the_end,
+    run_rate.momentum_outlasts,
     run_rate.drowned_term,
     run_rate.weights_decayed,
     run_outcome.operation_gives_nan,
+    run_outcome.nan_in_evaluation,
     run_signal.exploding_gradients,
     run_rate.steps_too_long,
     run_signal.jumping_gradients,

@@ -93,6 +93,82 @@ def _born(found: Mapping[str, Any]) -> Clue:
 
 
 @check(
+    "R37d",
+    "values that are none in evaluation alone",
+    needs=("course",),
+    remedy=Remedy("Run the model in evaluation mode, layer by layer, and look for the first NaN."),
+)
+def nan_in_evaluation(case: Case) -> Clue | None:
+    """The validation loss is NaN or infinite while the training loss is a number to the end.
+
+    Why it breaks training: the model may be sound, and yet nothing that it says can be used.
+
+    How it is seen: in the curves. An operation takes another way in evaluation than in training: a
+    row in which all is masked, a batch norm that never saw a batch, a sample of the validation set.
+
+    How to mend it: model.eval(), then one batch, layer by layer; leave something unmasked in every
+    row; look for NaN in the validation set.
+
+    Before:
+        mask = torch.full((t, t), -math.inf).triu(0)    # the first row sees nothing
+    After:
+        mask = torch.full((t, t), -math.inf).triu(1)
+
+    Source: reason 37, "overcoming NaNs"; reason 32, "check train and test mode".
+    """
+    loss, held_out = (numbers(case.each("course", n)) for n in ("loss", "val_loss"))
+    wrong = [v for v in held_out if not math.isfinite(v)]
+    if not wrong or not loss or not all(map(math.isfinite, loss)):
+        return None
+    words = f"{len(wrong)} of {len(held_out)} validation losses are no numbers; all others are."
+    return Clue(words, {"val_loss": held_out[:60]})
+
+
+@check(
+    "R18g",
+    "a loss without a floor",
+    needs=("course",),
+    remedy=Remedy("Look at the loss's sign, and at what it rewards; bound what can grow for ever."),
+    limits={
+        "depth": Limit(
+            10.0, "our choice, in sizes of the first loss: likelihoods end a few below zero"
+        )
+    },
+)
+def no_floor(case: Case) -> Clue | None:
+    """The loss falls below zero, and further and further, as if there were no best model.
+
+    Why it breaks training: what has no minimum is never learnt: the outputs and weights grow for as
+    long as it is trained.
+
+    How it is seen: the loss at the end of the run is below zero by many times the size of the first
+    one, and lower than it was halfway.
+
+    How to mend it: a sign that is wrong, or missing: a score is maximised by minimising its
+    negative, a loss by itself; a reward that grows with the outputs needs a bound.
+
+    Before:
+        loss = -F.cross_entropy(logits, target)
+    After:
+        loss = F.cross_entropy(logits, target)
+
+    Source: reason 18, "check your loss function".
+    """
+    loss = finite(case.each("course", "loss"))
+    if len(loss) < FEW_LOSSES:
+        return None
+    size, end, halfway = max(abs(loss[0]), 1.0), min(late(loss)), min(loss[: len(loss) // 2])
+    if end > -case.limits["depth"] * size or end >= halfway:
+        return None
+    words = f"The loss goes from {loss[0]:.3g} to {end:.3g}, and is falling still."
+    return Clue(words, {"loss": loss[:60]}, Crossed("depth", -end / size))
+
+
+FEW_LOSSES = 6
+"""Fewer values say nothing about how a loss goes on."""
+
+
+@check(
     "R21",
     "a loss that falls while the metric stays",
     needs=("course", "labels"),

@@ -64,6 +64,93 @@ def schedule_too_fast(case: Case) -> Clue | None:
 
 
 @check(
+    "R36f",
+    "a learning rate that grows to the end",
+    needs=("rate",),
+    remedy=Remedy("A warm-up of some percent of the steps, and a factor below 1 after it."),
+    limits={
+        "growth": Limit(30.0, "our choice: the last rate over the first; a warm-up has ended then"),
+        "run": Limit(0.8, "our choice: the share of the planned steps that must be over"),
+    },
+)
+def grows_to_the_end(case: Case) -> Clue | None:
+    """The learning rate rises from the first step to the last.
+
+    Why it breaks training: it is too low at first and too high at last, and right for a few steps at
+    most.
+
+    How it is seen: the optimizer's learning rate never falls between two looks, is still rising over
+    the last third of them, and has grown many times over, when the planned steps are nearly over.
+
+    How to mend it: look at the factor of an exponential schedule, which belongs below 1, and at the
+    length of the warm-up, which is in steps where the schedule is stepped by steps.
+
+    Before:
+        scheduler = ExponentialLR(optimizer, gamma=1.05)
+    After:
+        scheduler = ExponentialLR(optimizer, gamma=0.95)
+
+    Source: reason 36, "increase or decrease the learning rate"; torch.optim.lr_scheduler.
+    """
+    steps, rates = numbers(case.each("rate", "steps")), numbers(case.each("rate", "lr"))
+    ended = steps[-1] >= case.limits["run"] * case.number("rate", "planned")
+    rising = rates == sorted(rates) and late(rates)[0] < rates[-1]
+    if not (ended and rising and rates[0] > 0):
+        return None
+    growth = rates[-1] / rates[0]
+    if growth < case.limits["growth"]:
+        return None
+    words = f"The learning rate rises from {rates[0]:.3g} to {rates[-1]:.3g}, and is rising still."
+    return Clue(words, {"steps": steps[:60], "lr": rates[:60]}, Crossed("growth", growth))
+
+
+@check(
+    "R36g",
+    "a momentum that outlasts the training",
+    needs=("held", "passes"),
+    remedy=Remedy("A momentum of 0.9; where it is to be higher, a lower rate and many more steps."),
+    limits={
+        "share": Limit(1.0, "our choice: of the steps of the run; with 0.9 it is ten steps"),
+    },
+)
+def momentum_outlasts(case: Case) -> Clue | None:
+    """The optimizer remembers more steps than the whole training has.
+
+    Why it breaks training: with a momentum m each gradient goes on to push for 1 / (1 - m) steps, so
+    that the weights run on where the first gradients pushed them, and turn round too late.
+
+    How it is seen: 1 / (1 - momentum), or with Adam 1 / (1 - its first beta), against the steps of
+    the run.
+
+    How to mend it: 0.9. A momentum of 0.99 makes each step ten times as long in the end as 0.9 does,
+    and asks for a tenth of the learning rate.
+
+    Before:
+        SGD(model.parameters(), lr=0.05, momentum=0.999)
+    After:
+        SGD(model.parameters(), lr=0.05, momentum=0.9)
+
+    Source: reason 36; Sutskever et al. (2013), On the importance of initialization and momentum.
+    """
+    momentum, steps = case.number("held", "momentum"), case.number("passes", "steps")
+    steps = max(steps, case.number("rate", "planned") if "rate" in case.facts else 0.0)
+    if not 0 < momentum < 1 or not steps:
+        return None
+    share = 1 / (1 - momentum) / steps
+    # In a handful of steps any momentum is long.
+    if share < case.limits["share"] or momentum <= USUAL:
+        return None
+    words = (
+        f"With {momentum:g} the optimizer remembers {1 / (1 - momentum):.0f} steps, of {steps:.0f}."
+    )
+    return Clue(words, {"momentum": momentum}, Crossed("share", share))
+
+
+USUAL = 0.95
+"""Momenta that recipes have, whatever the length of the training."""
+
+
+@check(
     "R36b",
     "steps too long for the weights",
     needs=("run_weights",),
@@ -126,7 +213,7 @@ def _harmed(case: Case) -> bool:
 @check(
     "R36c",
     "steps too short for the weights",
-    needs=("run_weights",),
+    needs=("run_weights", "passes"),
     remedy=Remedy("Raise the learning rate by 10."),
     limits={
         "path": Limit(
@@ -140,7 +227,8 @@ def steps_too_short(case: Case) -> Clue | None:
     Why it breaks training: it would work, in a hundred times the time.
 
     How it is seen: the norm of each weight matrix's update over its own norm, in the median over the
-    matrices, summed over the steps of the run: so far the weights could have gone at most.
+    matrices, summed over the steps of the run: so far the weights could have gone at most. What a
+    small weight decay alone shrinks them by is not counted.
 
     How to mend it: ten times the learning rate, until the loss no longer falls smoothly.
 
@@ -160,10 +248,28 @@ def steps_too_short(case: Case) -> Clue | None:
         for ratio, step, end in zip(by_look, steps, ends, strict=True)
         if math.isfinite(ratio)
     )
-    if not 0 < path < case.limits["path"]:
+    if not path > 0:
+        return None
+    path = max(path - _shrunk(case), 0.0)
+    if path >= case.limits["path"]:
         return None
     words = f"All steps together move a weight matrix by at most {path:.2g} of its size."
     return Clue(words, {"ratio": by_look[:60], "steps": steps[:60]}, Crossed("path", path))
+
+
+def _shrunk(case: Case) -> float:
+    """By what share weight decay alone shrinks the weights; 0 where it is no small one."""
+    held, rates = case.facts.get("held", {}), numbers(case.facts.get("rate", {}).get("lr", []))
+    decay = max(numbers(held.get("decays", [])), default=0.0)
+    lasting = 1 - float(held.get("momentum", 0.0))
+    if not rates or not lasting > 0:
+        return 0.0
+    shrunk = max(rates) * decay * case.number("passes", "steps") / lasting
+    return shrunk if shrunk < SMALL else 0.0
+
+
+SMALL = 0.1
+"""A weight decay that takes less than this share of the weights over the run is a mild one."""
 
 
 @check(

@@ -18,6 +18,51 @@ def by_layer(case: Case, name: str, of: Callable[[list[float]], float]) -> Mappi
 
 
 @check(
+    "R03e",
+    "other inputs than the loader's",
+    needs=("run_activations", "signal"),
+    remedy=Remedy("Print what the model is called with in the loop, beside what the loader gives."),
+    limits={
+        "times": Limit(4.0, "our choice: augmentation in the loop changes the size by less"),
+        "step": Limit(2, "later on the weights are others, and so are all activations"),
+    },
+)
+def other_inputs(case: Case) -> Clue | None:
+    """What the model is given in the training loop is not of the size of what its loader gives.
+
+    Why it breaks training: noise, a scale or a conversion in the loop drowns the samples, and all
+    that was made sure of by looking at the data set does not hold for what is trained on.
+
+    How it is seen: the standard deviation of what the first layer with weights gives, at the first
+    step of the run, against that for batches of the loader before it. The weights are the same.
+
+    How to mend it: look at each line between the loader and the model: noise in the units of
+    another data set, a second normalisation, a cast.
+
+    Before:
+        x = x + 30 * torch.randn_like(x)
+    After:
+        x = x + 0.03 * torch.randn_like(x)
+
+    Source: reason 3, "check the data loader".
+    """
+    steps, layers = case.each("run_activations", "steps"), case.each("run_activations", "layers")
+    expected = dict(zip(case.each("signal", "layers"), case.each("signal", "spread"), strict=False))
+    first = column(case.each("run_activations", "std")[:1], 0)
+    before = float(str(expected.get(layers[0], 0.0)))
+    if float(str(steps[0])) > case.limits["step"] or not first or not before > 0:
+        return None
+    times = max(first[0] / before, before / first[0] if first[0] else math.inf)
+    if times < case.limits["times"]:
+        return None
+    words = (
+        f"`{layers[0]}` gives values of deviation {first[0]:.3g} at the first step, and {before:.3g} "
+        "for what the loader gives."
+    )
+    return Clue(words, {"layer": layers[0]}, Crossed("times", times))
+
+
+@check(
     "R35a",
     "exploding gradients",
     needs=("run_gradients", "run_activations"),

@@ -1,7 +1,9 @@
 """R22, R23, R33: does every step move what it should, by this step's gradient and nothing else?"""
 
+import math
+
 from bisector.checks.check import check
-from bisector.checks.run_series import finite, middle, named
+from bisector.checks.run_series import finite, late, middle, named, numbers
 from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy, Severity
 
 DEAD = 0.99
@@ -242,6 +244,59 @@ def unchanged_parameters(case: Case) -> Clue | None:
     words = f"{len(still)} parameters never moved, {why}: {named(still)}."
     rates = [float(str(r)) for r in case.each("held", "rates")]
     return Clue(words, {"parameters": still, "rates": rates[:8]}, Crossed("looks", looks))
+
+
+@check(
+    "R23i",
+    "a training that begins anew",
+    needs=("course", "rate"),
+    remedy=Remedy("Look for weights that are loaded, copied or initialised inside the epoch loop."),
+    limits={
+        "lost": Limit(0.7, "our choice: the share of an epoch's progress that the next one loses"),
+        "progress": Limit(0.1, "our choice, of the first loss: an epoch that learns less is noise"),
+        "epochs": Limit(3, "our choice: once it may be meant"),
+    },
+)
+def begins_anew(case: Case) -> Clue | None:
+    """At the beginning of every epoch the loss is back where the training began.
+
+    Why it breaks training: what an epoch learns is thrown away; the result is that of one epoch.
+
+    How it is seen: the loss at the beginning of each epoch, against that at the end of the one
+    before and the very first: most of what was gained is lost, at half of the epochs or more.
+
+    How to mend it: weights are loaded once, before the loop; a model is made once; "the best so far"
+    must be stored anew when it gets better.
+
+    Before:
+        for epoch in range(9): model.load_state_dict(best); train()
+    After:
+        model.load_state_dict(best); [train() for epoch in range(9)]
+
+    Source: reason 23, "check for frozen layers or variables".
+    """
+    per_epoch = case.number("rate", "per_epoch")
+    steps, loss = numbers(case.each("course", "loss_steps")), numbers(case.each("course", "loss"))
+    if not per_epoch or not loss or not all(map(math.isfinite, loss)):
+        return None
+    epochs = [[v for s, v in zip(steps, loss, strict=True) if (s - 1) // per_epoch == n]
+              for n in range(int((steps[-1] - 1) // per_epoch) + 1)]  # fmt: skip
+    epochs = [seen for seen in epochs if len(seen) >= POINTS]
+    begun, ended = [seen[0] for seen in epochs], [middle(late(seen)) for seen in epochs]
+    lost = [
+        (after - end) / (loss[0] - end)
+        for end, after in zip(ended, begun[1:], strict=False)
+        if loss[0] - end > case.limits["progress"] * abs(loss[0])
+    ]
+    again = [share for share in lost if share > case.limits["lost"]]
+    if len(again) < max(case.limits["epochs"], len(epochs) / 2):
+        return None
+    words = f"At {len(again)} of {len(epochs) - 1} epochs the loss begins where the first one did."
+    return Clue(words, {"begun": begun[:60], "ended": ended[:60]}, Crossed("lost", middle(again)))
+
+
+POINTS = 3
+"""Losses of an epoch by which its beginning and its end can be told apart."""
 
 
 def _choked(case: Case) -> bool:

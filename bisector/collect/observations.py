@@ -95,6 +95,7 @@ def held(start: Row, looks: Sequence[Row]) -> Facts | None:
         "moved": moved if told else names,
         "rates": sorted({row["lr"] for row in looks}),
         "decays": last.get("decays", []),
+        "momentum": last.get("momentum", 0.0),
         "with_pull": _pulled(names, looks, 0.0),
         "with_strong_pull": _pulled(names, looks, STRONG),
         "looks": len(looks),

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from string import ascii_lowercase
 
 from check_gallery import KINDS, made
 from data_faults import DATA_FAULTS
@@ -30,7 +31,7 @@ class EveryFault:
     @property
     def reason(self) -> str:
         """The reason that its check serves."""
-        return self.expected.rstrip("abcdefgh")
+        return self.expected.rstrip(ascii_lowercase)
 
 
 def every_fault() -> list[EveryFault]:

@@ -7,6 +7,7 @@ and which reason is the true one.
 from dataclasses import dataclass
 
 import slips_of_steps as steps
+import slips_of_strangers as strangers
 import slips_of_values as values
 import torch
 from slips_of_steps import Slip
@@ -88,12 +89,57 @@ TABLE: tuple[tuple[str, str, Slip], ...] = (
 )
 """The true reasons, the trainings, and the slip."""
 
+LATER: tuple[tuple[str, str, Slip], ...] = (
+    ("R36 R31", "cnn table", strangers.one_cycle_by_epoch),
+    ("R36", "cnn rnn", strangers.growing_by_batch),
+    ("R36", "numbers char", strangers.plateau_by_batch),
+    ("R36 R34", "cnn numbers", strangers.momentum_of(0.999)),
+    ("R36 R34", "table char", strangers.epsilon_of_ten),
+    ("R36 R34", "rnn", strangers.adadelta_at_adams_rate),
+    ("R36", "cnn numbers", strangers.clipped_by_value),
+    ("R36 R18", "cnn", strangers.divided_by_the_set),
+    ("R36", "cnn", strangers.summed_over_a_step),
+    ("R23", "rnn table", strangers.steps_where_it_fits),
+    ("R23", "cnn table", strangers.reloaded_each_epoch),
+    ("R18 R25 R19", "cnn rnn", strangers.softmax_over_the_batch),
+    ("R18", "cnn rnn", strangers.negated),
+    ("R19", "cnn", strangers.softmax_before_cross_entropy),
+    ("R30 R18", "cnn", strangers.nearly_all_smoothed),
+    ("R18 R08", "cnn", strangers.one_class_weighs),
+    ("R20", "cnn", strangers.entropy_rewarded),
+    ("R19", "numbers", strangers.targets_without_a_column),
+    ("R04", "table rnn", strangers.target_of_the_next),
+    ("R07", "cnn rnn", strangers.sorted_by_class),
+    ("R15 R04", "cnn table", strangers.another_numbering),
+    ("R13 R15", "cnn rnn", strangers.new_order_of_pixels),
+    ("R13 R03", "table numbers", strangers.noise_in_the_loop),
+    ("R23", "table", strangers.other_head_is_trained),
+    ("R23 R22", "table", strangers.thresholded),
+    ("R23 R22", "rnn", strangers.rounded),
+    ("R25 R22", "rnn", strangers.batch_first_forgotten),
+    ("R04 R25 R23", "rnn", strangers.reads_the_first_row),
+    ("R22", "rnn", strangers.state_of_the_last_batch),
+    ("R28 R35", "cnn table", strangers.all_weights_uniform),
+    ("R28", "table numbers", strangers.all_weights_alike),
+    ("R28 R35", "table rnn", strangers.gain_of_ten),
+    ("R35 R28", "table", strangers.deep_rectified),
+    ("R35 R28", "table", strangers.residuals_that_double),
+    ("R30", "cnn char", strangers.dropout_kept_for_dropped),
+    ("R32 R21", "cnn rnn", strangers.averaged_too_slowly),
+    ("R37", "char", strangers.masked_off_by_one),
+    ("R37", "cnn", strangers.nothing_times_its_logarithm),
+    ("R37", "table", strangers.adam_in_half),
+)
+"""As in `TABLE`, written later. Seen for the first time 41 of 62 were named first, 44 among the first
+three; then seven weaknesses were mended. Three that did no harm were left out; where another answer
+is as true as the one that was written down (a rate too low or an end too early), it counts now."""
+
 
 def planted() -> list[Planted]:
     """Every slip in every training that it goes into."""
     return [
         Planted(f"{_called(slip)}, {kind}", kind, tuple(reasons.split()), slip)
-        for reasons, kinds, slip in TABLE
+        for reasons, kinds, slip in (*TABLE, *LATER)
         for kind in kinds.split()
     ]
 

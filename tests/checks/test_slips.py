@@ -1,6 +1,7 @@
 """A slip in somebody's own training script is named first; the same script without it is left alone."""
 
 from pathlib import Path
+from string import ascii_lowercase
 
 import pytest
 from every_slip import Planted, planted
@@ -10,18 +11,25 @@ from strangers import KINDS
 EVERY_TIME = {
     "never zeroed, table", "zeroed before the step, table", "decayed, numbers", "rate x 300, numbers",
     "whole set as batch, table", "mean over a mask, table", "made in forward, table",
-    "deep sigmoid, table", "weights too wide, numbers",
+    "deep sigmoid, table", "weights too wide, numbers", "noise in the loop, table",
+    "reloaded each epoch, table", "momentum too high, numbers",
 }  # fmt: skip
+MISSED = {"entropy rewarded, cnn", "state of the last batch, rnn"}
+"""Slips that no check sees yet."""
+
+
+def marks(slip: Planted) -> list[pytest.MarkDecorator]:
+    missed = [pytest.mark.xfail(reason="no check sees it")] if slip.name in MISSED else []
+    return missed if slip.name in EVERY_TIME else [pytest.mark.slow, *missed]
 
 
 @pytest.mark.parametrize(
     "slip",
-    [pytest.param(p, id=p.name, marks=pytest.mark.slow if p.name not in EVERY_TIME else [])
-     for p in planted()],
-)  # fmt: skip
+    [pytest.param(p, id=p.name, marks=marks(p)) for p in planted()],
+)
 def test_a_slip_in_a_script_is_named_first(tmp_path: Path, slip: Planted) -> None:
     looked = [seen(make, tmp_path / n) for n, make in _pair(tmp_path, slip)]
-    said = [check.rstrip("abcdefgh") for check in warned(told(*looked))]
+    said = [check.rstrip(ascii_lowercase) for check in warned(told(*looked))]
     assert said[:1] in [[reason] for reason in slip.reasons]
 
 

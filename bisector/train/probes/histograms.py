@@ -4,6 +4,7 @@ A histogram is of 512 values spread evenly over a tensor, or of all of them wher
 histograms of a look are made by one set of kernels, and nothing is read back or drawn at random.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -71,8 +72,12 @@ class Histograms:
 def sample(tensor: torch.Tensor) -> torch.Tensor:
     """Values spread evenly over a tensor, in their order [SAMPLES]; of a small one, each repeated."""
     flat = tensor.detach().reshape(-1)
-    places = torch.arange(SAMPLES, device=flat.device) * len(flat) // SAMPLES
-    return flat[places].float()
+    return flat[_places(len(flat), flat.device)].float()
+
+
+@functools.lru_cache(maxsize=64)
+def _places(length: int, device: torch.device) -> torch.Tensor:
+    return torch.arange(SAMPLES, device=device) * length // SAMPLES
 
 
 def histograms(samples: torch.Tensor) -> torch.Tensor:
@@ -82,10 +87,11 @@ def histograms(samples: torch.Tensor) -> torch.Tensor:
     high = torch.where(finite, samples, -torch.inf).amax(1, keepdim=True)
     width = (high - low).clamp_min(torch.finfo(samples.dtype).tiny)
     places = ((samples - low) / width * BINS).floor().clamp(0, BINS - 1)
-    places = torch.where(finite, places, -1)
-    counts = [(places == b).sum(1) for b in range(BINS)]
-    lost = (~finite).sum(1)
-    return torch.cat([low, high, torch.stack([lost, *counts], 1).float()], 1)
+    # What is not finite is counted in a column of its own, before the bins.
+    places = torch.where(finite, places + 1, 0).long()
+    counts = samples.new_zeros(len(samples), 1 + BINS)
+    counts.scatter_add_(1, places, counts.new_ones(1).expand_as(places))
+    return torch.cat([low, high, counts], 1)
 
 
 def evenly(names: Sequence[str]) -> list[str]:

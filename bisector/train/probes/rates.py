@@ -26,7 +26,10 @@ class Rates:
 
 
 def of_groups(optimizer: Optimizer) -> dict[str, Any]:
-    """The rate that counts, and the weight decays."""
+    """The rate that counts, the weight decays, and the share of its last step that a step keeps."""
     groups = optimizer.param_groups
     decays = sorted({float(group.get("weight_decay", 0.0)) for group in groups})
-    return {"lr": float(groups[0].get("lr", 0.0)), "decays": decays}
+    kept = groups[0].get("momentum", groups[0].get("betas", (0.0,))[0])
+    # One that is a tensor may be on a device, which is not to be waited for.
+    momentum = kept if isinstance(kept, float) else 0.0
+    return {"lr": float(groups[0].get("lr", 0.0)), "decays": decays, "momentum": momentum}

@@ -92,14 +92,14 @@ def _line(row: Row) -> str:
     numbers = row.numbers.tolist()
     columns, start = [], 0
     for name, count in row.layout:
-        shown = ", ".join([_number(v) for v in numbers[start : start + count]])
-        columns.append(f'"{name}": [{shown}]')
+        columns.append(f'"{name}": [{_numbers(numbers[start : start + count])}]')
         start += count
     return ", ".join([json.dumps(row.words)[:-1], *columns]) + "}\n"
 
 
-def _number(value: float) -> str:
-    """Six digits, which is what single precision holds; spelt as JSON's reader wants it."""
-    if value != value:
-        return "NaN"
-    return f"{value:.6g}" if abs(value) < float("inf") else "Infinity" if value > 0 else "-Infinity"
+def _numbers(values: list[float]) -> str:
+    """Six digits each, which is what single precision holds; spelt as JSON's reader wants it."""
+    shown = ", ".join([f"{v:.6g}" for v in values])
+    if "n" in shown:
+        shown = shown.replace("nan", "NaN").replace("inf", "Infinity")
+    return shown
