@@ -180,24 +180,33 @@ def _plain(value: Any) -> Any:
     return value
 
 
-@cache
-def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
-
-
 def _typed(kind: Any, value: Any) -> Any:
     """Rebuild a value of the annotated type from plain JSON."""
+    return _reader(kind)(value)
+
+
+@cache
+def _reader(kind: Any) -> Callable[[Any], Any]:
+    """What rebuilds values of a type, worked out once: a journal holds a type thousands of times."""
     origin, args = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
-        inner = next(a for a in args if a is not type(None))
-        return None if value is None else _typed(inner, value)
+        inner = _reader(next(a for a in args if a is not type(None)))
+        return lambda value: None if value is None else inner(value)
     if origin in (tuple, frozenset):
-        return origin(_typed(args[0], v) for v in value)
+        inner = _reader(args[0])
+        return origin if inner is _as_it_is else lambda value: origin(map(inner, value))
     if origin is Mapping:
-        return {k: _typed(args[1], v) for k, v in value.items()}
+        inner = _reader(args[1])
+        return lambda value: {k: inner(v) for k, v in value.items()}
     if isinstance(kind, type) and is_dataclass(kind):
-        hints = _hints(kind)
-        return kind(**{k: _typed(hints[k], v) for k, v in value.items()})
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return kind(value)
+        return _record_reader(kind)
+    return kind if isinstance(kind, type) and issubclass(kind, Enum) else _as_it_is
+
+
+def _record_reader(kind: type) -> Callable[[Any], Any]:
+    readers = {name: _reader(hint) for name, hint in get_type_hints(kind).items()}
+    return lambda value: kind(**{k: readers[k](v) for k, v in value.items()})
+
+
+def _as_it_is(value: Any) -> Any:
     return value

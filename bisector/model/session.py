@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 
 from bisector.model.experiment import Experiment
 from bisector.model.finding import Diagnosis, Reason, Unlooked
@@ -224,9 +225,9 @@ class Concluded:
 Event = Opened | Launched | Judged | Accused | Diagnosed | Explained | Concluded
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Session:
-    """One search, from first trial to conclusion. All properties are derived from `events`."""
+    """One search, from first trial to conclusion. All properties are derived from `events`, once."""
 
     experiment: Experiment
     events: tuple[Event, ...] = field(default=())
@@ -235,45 +236,45 @@ class Session:
         """A session with one more event."""
         return replace(self, events=(*self.events, event))
 
-    @property
+    @cached_property
     def launched(self) -> tuple[Launched, ...]:
         """All launches so far, in order; a trial's number is its place among them."""
         return tuple(e for e in self.events if isinstance(e, Launched))
 
-    @property
+    @cached_property
     def started(self) -> tuple[Launched, ...]:
         """The launches of runs that train, in order: what a search costs."""
         return tuple(e for e in self.launched if e.trial.arm.trained)
 
-    @property
+    @cached_property
     def ended(self) -> tuple[Judged, ...]:
         """All trials that have ended, looks included, in order."""
         return tuple(e for e in self.events if isinstance(e, Judged))
 
-    @property
+    @cached_property
     def judged(self) -> tuple[Judged, ...]:
         """All judgements of runs so far, in order; a look is none and says nothing of breaking."""
         return tuple(e for e in self.ended if e.trial.arm.trained)
 
-    @property
+    @cached_property
     def running(self) -> tuple[Launched, ...]:
         """Launched trials that have no judgement yet."""
         done = {e.trial.number for e in self.ended}
         return tuple(e for e in self.launched if e.trial.number not in done)
 
-    @property
+    @cached_property
     def accusation(self) -> Accused | None:
         """The accusation that stands, if there is one."""
         return next((e for e in reversed(self.events) if isinstance(e, Accused)), None)
 
-    @property
+    @cached_property
     def conclusion(self) -> Concluded | None:
         """The conclusion under the present terms, once there is one."""
         ends = (e for e in reversed(self.events) if isinstance(e, Concluded | Opened))
         last = next(ends, None)
         return last if isinstance(last, Concluded) else None
 
-    @property
+    @cached_property
     def spent(self) -> int:
         """Runs that count against the budget: all but those that the user interrupted."""
         return len(self.started) - sum(e.verdict.interrupted for e in self.judged)
@@ -283,7 +284,7 @@ class Session:
         found = (e for e in reversed(self.events) if isinstance(e, Diagnosed))
         return next((e for e in found if e.additions == additions), None)
 
-    @property
+    @cached_property
     def explained(self) -> tuple[Explained, ...]:
         """The explanations under the present terms, in order."""
         terms = max((i for i, e in enumerate(self.events) if isinstance(e, Opened)), default=0)
