@@ -8,6 +8,7 @@ from bisector.model.finding import Reason
 from bisector.report.arms import ArmRow
 from bisector.report.beliefs import leading
 from bisector.report.summary import Summary
+from bisector.report.why import sentences
 from bisector.report.wording import count, duration, measured, number, percent
 
 _NUMBER = re.compile(r"[-\d.,+% e<>]*$")
@@ -24,9 +25,11 @@ def markdown(summary: Summary) -> str:
 
 def verdict(summary: Summary) -> str:
     """The summary without what is folded away."""
+    causes = sentences(summary.why)
+    known = [r for r in summary.reasons if r not in causes]
     parts = [
         f"## {_prose(summary.sentence)}",
-        _bullets(_prose(r) for r in summary.reasons),
+        _bullets(_prose(r) for r in (*causes, *known)),
         _todo(summary),
         _why(summary),
         _shares(summary),

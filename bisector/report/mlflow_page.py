@@ -29,6 +29,8 @@ _NAMED = 4
 _COLUMNS, _AXES = 16, 8
 """So many additions are columns of the table, and axes of the chart of parallel coordinates."""
 _NAME = "attributes.`Run Name`"
+_TRAINING = "workflowType=machine_learning"
+"""Without it MLflow shows its pages for language models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def session_key(session: Session) -> str:
 
 def page(experiment_id: str, view_key: str) -> str:
     """The address of a view, to put behind the server's."""
-    query = f"workflowType=machine_learning&viewStateShareKey={view_key}"
+    query = f"{_TRAINING}&viewStateShareKey={view_key}"
     return f"/#/experiments/{experiment_id}/runs?{query}"
 
 
@@ -121,7 +123,8 @@ def note(session: Session, links: str = "") -> str:
 def links(session: Session, experiment_id: str, parent_id: str) -> str:
     """A line of links to the session's other pages."""
     key = session_key(session)
-    report = f"/#/experiments/{experiment_id}/runs/{parent_id}/artifacts/report.html"
+    artifacts = f"/#/experiments/{experiment_id}/runs/{parent_id}/artifacts"
+    report = f"{artifacts}/report.html?{_TRAINING}"
     table, arms = page(experiment_id, key), page(experiment_id, arms_key(key))
     told = {
         "The runs, worst first": table,
