@@ -14,6 +14,8 @@ busy     share of slots in use while culprits are isolated: from the first such 
 hours    from the first run to the verdict
 decide   milliseconds of processor time per decision, the mean and the longest
 replay   seconds to read a journal of so many lines; MB: what the session then takes in memory
+lag      seconds from a trial's last line in the journal to MLflow showing it, in a store that
+         holds all trials so far; in_place: from the writer's start until it knows what is there
 """
 
 import argparse
@@ -24,12 +26,15 @@ import time
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from random import Random
 from statistics import mean
 from typing import Any
 
+from mlflow_lag import lag, unhurried
 from simulated_truths import Truth, draw
+from threadpoolctl import threadpool_limits
 
 from bisector.journal import Journal
 from bisector.model.experiment import Addition, Budget, Experiment
@@ -42,6 +47,8 @@ from bisector.plan.phases import Phase, conclude, confirm, isolate, reproduce, s
 Row = dict[str, Any]
 MINUTES, SPREAD = 40.0, 0.33
 FALSE_ALARM, MISS = 0.02, 0.05
+TIMED = 400
+"""Lines of a journal of which each is waited for, to time it."""
 
 
 class Simulation:
@@ -154,7 +161,7 @@ def searches(additions: int, slots: int, games: int) -> Row:
 
 
 def journal(trials: int, additions: int = 64) -> Row:
-    """A journal of that many trials: time to append a line, to read all, and what it takes."""
+    """A journal of that many trials: time to append its last lines, to read all, what it takes."""
     names = [f"a{n:02d}" for n in range(additions)]
     listed = tuple(Addition(name=name, overrides=(f"recipe.{name}=1",)) for name in names)
     experiment = Experiment(name="scale", additions=listed, budget=Budget(trials=10 * trials))
@@ -162,12 +169,15 @@ def journal(trials: int, additions: int = 64) -> Row:
     truth = draw("pair", names, rng)
     with tempfile.TemporaryDirectory() as folder:
         written = Journal(Path(folder) / "journal.jsonl")
-        written.append(Opened(experiment, {}, "", "", 0.0))
+        events = _events(trials, names, truth, rng)
+        with unhurried():
+            written.append(Opened(experiment, {}, "", "", 0.0))
+            for event in islice(events, 2 * trials - TIMED):
+                written.append(event)
         began = time.perf_counter()
-        for event in _events(trials, names, truth, rng):
+        for event in events:
             written.append(event)
-        lines = 1 + 2 * trials
-        append = (time.perf_counter() - began) / (lines - 1)
+        append = (time.perf_counter() - began) / TIMED
         began = time.perf_counter()
         loaded = written.load()
         replay = time.perf_counter() - began
@@ -213,9 +223,12 @@ def _decision(session: Session) -> Row:
 
 def rows(*, quick: bool) -> Iterator[Row]:
     """Everything that is measured."""
-    for trials in (500, 2000) if quick else (500, 2000, 5000):
+    for trials in (500, 2000, 5000):
         yield journal(trials)
-    for slots in (1, 8, 32) if quick else (1, 2, 4, 8, 16, 32, 64, 256):
+    for trials in (100, 5000):
+        with tempfile.TemporaryDirectory() as folder:
+            yield lag(trials, Path(folder))
+    for slots in (1, 8, 32, 256) if quick else (1, 2, 4, 8, 16, 32, 64, 256):
         yield searches(16, slots, 4 if quick else 20)
     for slots in (8,) if quick else (1, 8, 64):
         yield searches(64, slots, 1 if quick else 8)
@@ -227,6 +240,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
+    threadpool_limits(1, user_api="blas")  # As in a search: see `cli.search`.
     for row in rows(quick=args.quick):
         told = json.dumps(row)
         print(told if args.json else "  ".join(f"{k}={v}" for k, v in row.items()), flush=True)
