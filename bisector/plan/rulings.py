@@ -188,21 +188,33 @@ def _accused(session: Session, suspect: Suspect) -> Arm:
 def intermittent(session: Session, suspect: Suspect) -> tuple[str, ...]:
     """What is to be said of the culprits that break on some seeds only.
 
-    Counted are a culprit's own runs and, if there is no other culprit, those of everything on.
+    Counted are all runs of a set that holds a culprit and no other: whatever else is on is innocent.
     """
     if suspect.cumulative:
         return ()
-    whole = session.runs(Arm(session.experiment.full)) if len(suspect.culprits) == 1 else ()
     found = []
     for culprit in suspect.culprits:
-        arm = Arm(with_requirements(session.experiment, culprit))
-        runs = session.runs(arm) + (whole if arm.additions != session.experiment.full else ())
+        runs = _runs_with(session, culprit, [c for c in suspect.culprits if c != culprit])
         share = broken_share(runs)
         if 0 < share < STEADY:
             found.append(
                 f"{' with '.join(sorted(culprit))} is intermittent: it breaks on {_of(share, runs)} seeds"
             )
     return tuple(found)
+
+
+def _runs_with(
+    session: Session, culprit: frozenset[str], others: Sequence[frozenset[str]]
+) -> tuple[Judged, ...]:
+    """The judged runs of sets that hold a culprit and none of the others."""
+    return tuple(
+        e
+        for e in session.ended
+        if e.trial.arm.plain
+        and e.verdict.outcome is not Outcome.UNRESOLVED
+        and culprit <= e.trial.arm.additions
+        and not any(other <= e.trial.arm.additions for other in others)
+    )
 
 
 def _class(suspect: Suspect, lr: tuple[LrVerdict, ...]) -> Ruling:
