@@ -4,10 +4,12 @@ The only caller of parts and the only reader of the clock. Everything it knows i
 in the session, so it can be killed at any line and started again.
 """
 
+import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from bisector import rundir
@@ -33,6 +35,8 @@ from bisector.ports import (
     Workload,
 )
 
+_COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+"""What a program tells a terminal."""
 GRACE = 5.0
 """Seconds that a job's end may take to show in its run directory (shared file systems)."""
 
@@ -144,9 +148,21 @@ class Orchestrator:
         return found
 
     def _launch(self, trials: Sequence[Trial]) -> None:
-        handles = self._parts.launcher.submit(self._jobs(trials))
-        for trial, handle in zip(trials, handles, strict=True):
+        able = [trial for trial in trials if not trial.arm.tweaks or self._can_be_made(trial)]
+        handles = self._parts.launcher.submit(self._jobs(able))
+        for trial, handle in zip(able, handles, strict=True):
             self._record(Launched(trial, handle))
+
+    def _can_be_made(self, trial: Trial) -> bool:
+        """Whether a change that is tried goes with what was added; if not, that is its verdict."""
+        try:
+            self._parts.workload.prepare(self.session, trial, self._rundir(trial))
+        except ConfigError as unfit:
+            verdict = Verdict(Outcome.UNRESOLVED, 0.5, because=f"it cannot be made: {unfit}")
+            self._record(Launched(trial, ""))
+            self._record(Judged(trial, verdict, 0.0))
+            return False
+        return True
 
     def _jobs(self, trials: Sequence[Trial]) -> Iterator[Job]:
         """A job for each; to the later ones, the earlier ones are launched, recorded yet or not."""
@@ -201,9 +217,10 @@ class Orchestrator:
         name = signature.detail
         key = "judge.metric" if name == self.session.experiment.metric.name else "judge.also"
         theirs = sorted(evidence.curves.keys() - set(Signal)) or ["val_acc"]
+        (nearest,) = get_close_matches(name, evidence.curves.keys(), 1) or theirs[:1]
         raise ConfigError(
             f"{key} is `{name}`, but the baseline {verdict.because} (run {trial.number:03d}){_looked(evidence)}.",
-            hint=f"Map one of its names, e.g. `metrics: {{{name}: {theirs[0]}}}`; the run is kept and judged again.",
+            hint=f"Map one of its names, e.g. `metrics: {{{name}: {nearest}}}`; the run is kept and judged again.",
         )
 
     def _watch(self) -> None:
@@ -269,7 +286,8 @@ def _looked(evidence: Evidence) -> str:
     """Where a metric was looked for, and the end of what there was to see."""
     if not (sought := evidence.facts.get("sought")):
         return ""
-    lines = [line.strip()[:100] for line in evidence.log_tail.splitlines() if line.strip()]
+    text = _COLOUR.sub("", evidence.log_tail)
+    lines = [line.strip()[:100] for line in text.splitlines() if line.strip()]
     return f"; looked for: {sought}; last lines: {' | '.join(lines[-3:]) or 'none'}"
 
 

@@ -42,6 +42,10 @@ class Ruling(StrEnum):
         return self not in (Ruling.INCONCLUSIVE, Ruling.BASELINE_FLAKY)
 
 
+NOTHING_LEFT = "nothing more can be learned"
+"""How the reason of an `INCONCLUSIVE` end begins where it was not the budget that ended it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Suspect:
     """One explanation: the minimal failing sets it claims, and how probable it is."""

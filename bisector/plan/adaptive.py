@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from bisector.model.experiment import Experiment
-from bisector.model.session import Ruling, Session, Suspect
+from bisector.model.session import NOTHING_LEFT, Ruling, Session, Suspect
 from bisector.plan.belief import Belief, Prior, believe
 from bisector.plan.certificate import certificate
 from bisector.plan.claim import claimed, indistinct, lacking, said, suspects
@@ -97,7 +97,7 @@ class AdaptivePlanner:
         worth = [q.row for q in questions if q.bits * chance(q.row[None])[0] >= LEAST_BITS]
         asked = tuple(map(space.decode, worth))
         if not asked and not seen.pending:
-            return _give_up(belief, seen, "nothing more can be learned")
+            return _give_up(belief, seen, NOTHING_LEFT)
         return asked
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from bisector import rundir
 from bisector.model.experiment import Experiment, Find
 from bisector.model.finding import Status
-from bisector.model.session import Ruling
+from bisector.model.session import NOTHING_LEFT, Ruling
 from bisector.model.trial import Arm
 from bisector.report.effects import heaviest
 from bisector.report.reading import Reading
@@ -105,6 +105,9 @@ def _keep(read: Reading, places: Places) -> tuple[Step, ...]:
 
 
 def _spend_more(read: Reading, places: Places) -> tuple[Step, ...]:
+    if read.end.because.startswith(NOTHING_LEFT):
+        mend = "Mend what crashes in another way, or say what it `requires` or `excludes`."
+        return (Step(mend), *_look(read, read.end.culprits, places))
     more = f"budget.trials={2 * read.experiment.budget.trials}"
     return (Step("Go on with a larger budget:", f"{_command(read, places)} {more}"),)
 

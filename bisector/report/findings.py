@@ -3,7 +3,15 @@
 from collections.abc import Callable, Mapping
 
 from bisector.model.experiment import Direction
-from bisector.model.session import Concluded, Dormant, Effect, LrEffect, LrVerdict, Ruling
+from bisector.model.session import (
+    NOTHING_LEFT,
+    Concluded,
+    Dormant,
+    Effect,
+    LrEffect,
+    LrVerdict,
+    Ruling,
+)
 from bisector.model.trial import Arm, Purpose
 from bisector.report.arms import said
 from bisector.report.beliefs import CLEARED, leading, stands_out
@@ -120,8 +128,10 @@ def _interval(found: Effect) -> str:
 
 
 def _inconclusive(read: Reading) -> str:
-    spent = count(len(read.session.started), "run")
-    return f"No verdict: the budget was spent after {spent}{_likeliest(read)}."
+    runs = count(len(read.session.started), "run")
+    if read.end.because.startswith(NOTHING_LEFT):
+        return f"No verdict after {runs}, and more of them would not tell{_likeliest(read)}."
+    return f"No verdict: the budget was spent after {runs}{_likeliest(read)}."
 
 
 def _swept(read: Reading) -> str:

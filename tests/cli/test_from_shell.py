@@ -44,6 +44,7 @@ def test_a_metric_that_is_never_printed_is_told_with_the_pattern_and_the_last_li
     (line,) = [text for text in done.stderr.splitlines() if text.startswith("bisect:")]
     assert "`val_accuracy ([0-9.]+)`" in line
     assert "epoch 8: train_loss 0.1250, val_acc" in line
+    assert "`metrics: {val_accuracy: val_acc}`" in done.stderr
     mended = shell.bisect("run", *SEARCH, *SETTINGS, "budget.trials=3")
     assert mended.returncode == 1, mended.stderr
     (journal,) = shell.folder.glob("out/*/journal.jsonl")

@@ -283,6 +283,16 @@ def test_every_field_of_the_summary_is_in_the_json() -> None:
     assert {f.name for f in fields(Summary)} - apart <= set(KEYS)
 
 
+def test_where_no_run_would_tell_more_no_budget_is_offered() -> None:
+    script = rs.Script(rs.experiment())
+    rs.opening(script)
+    script.conclude(Ruling.INCONCLUSIVE, because="nothing more can be learned")
+    summary = told(script)
+    assert "more of them would not tell" in summary.sentence
+    assert "`requires`" in summary.steps[0].text
+    assert not any("budget" in s.paste for s in summary.steps)
+
+
 def test_a_larger_budget_is_offered_in_proportion() -> None:
     script = rs.Script(rs.experiment(budget=Budget(trials=7)))
     rs.opening(script)
