@@ -148,6 +148,10 @@ def set_up(held: int) -> None:
 
 def create_venv(torch: str, held: int) -> None:
     """An empty environment in place of whatever unfinished one is there."""
+    if VENV.is_symlink():
+        raise CannotSetUpError(
+            f".venv is a link to {VENV.resolve()}, another checkout's; remove the link and run this again."
+        )
     if VENV.exists() and not STAMP.exists():
         raise CannotSetUpError(
             ".venv was not made by this script; move it away and run this again."

@@ -124,6 +124,19 @@ def test_somebody_elses_environment_is_left_alone(tmp_path: Path) -> None:
     assert theirs.exists()
 
 
+def test_another_checkout_s_environment_behind_a_link_is_left_alone(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, "2.13.0+cpu").add_python()
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    stamp = theirs / "set-up.json"
+    stamp.write_text('{"root": "elsewhere", "torch": "cpu"}')
+    (machine.project / ".venv").symlink_to(theirs)
+    code, _, err = machine.set_up()
+    assert code == 1
+    assert "is a link to" in err
+    assert stamp.read_text(), "they are not told that theirs is unfinished"
+
+
 def test_a_killed_set_up_is_made_good_by_the_next_which_leaves_nothing_to_do(
     tmp_path: Path,
 ) -> None:
