@@ -64,7 +64,7 @@ class Row:
     expected: str
     """The check that must be first; empty for a healthy recipe."""
     said: tuple[str, ...]
-    """Findings at warning or above, first to last."""
+    """Findings, first to last; of a healthy recipe those at warning or above."""
     unlooked: tuple[str, ...]
     seconds: float
     costs: Mapping[str, float]
@@ -125,7 +125,7 @@ def looked(name: str, expected: str, parts: Parts) -> Row:
     return Row(
         name,
         expected,
-        tuple(f.check for f in diagnosis.findings if f.severity is not Severity.NOTE),
+        tuple(f.check for f in diagnosis.findings if f.severity is not Severity.NOTE or expected),
         tuple(u.check for u in diagnosis.unlooked),
         time.process_time() - began,
         dict(found.seconds),

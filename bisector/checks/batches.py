@@ -88,6 +88,42 @@ def unchanging_batches(case: Case) -> Clue | None:
 
 
 @check(
+    "R03d",
+    "samples that are never drawn",
+    needs=("visits",),
+    remedy=Remedy("Let the sampler draw from all samples; shuffle=True does."),
+    limits={"share": Limit(0.5, "our choice: what is held out on purpose is less than half")},
+)
+def samples_never_drawn(case: Case) -> Clue | None:
+    """The sampler takes the same few samples in every epoch, and most of the data set never.
+
+    Why it breaks training: the network sees far less data than there are, and learns it by heart.
+
+    How it is seen: the numbers that two epochs draw, without reading any sample. The second must
+    bring no new ones, as those do that draw at random; what validation reads counts as drawn.
+
+    How to mend it: look for the indices that the sampler was given: of another split, of a first
+    try, of one process among several.
+
+    Before:
+        DataLoader(data, sampler=SubsetRandomSampler(range(100)))
+    After:
+        DataLoader(data, shuffle=True)
+
+    Source: reason 3, "check the data loader".
+    """
+    share = case.number("visits", "never_share")
+    if case.number("visits", "new_in_second") or share <= case.limits["share"]:
+        return None
+    drawn, total = case.number("visits", "drawn"), case.number("visits", "samples")
+    return Clue(
+        f"Every epoch draws the same {drawn:.0f} of {total:.0f} samples.",
+        {"never": case.each("visits", "never")},
+        Crossed("share", share),
+    )
+
+
+@check(
     "R07a",
     "samples in stored order",
     needs=("order",),

@@ -19,7 +19,9 @@ def unbalanced_classes(case: Case) -> Clue | None:
 
     How it is seen: the largest class's count over the smallest's, which is taken one deviation of
     its Poisson error too large, so that small samples raise no alarm; a class that is in
-    validation and not in training counts as one sample.
+    validation and not in training counts as one sample. Where a whole epoch of the loader can be
+    read, it is what that draws which counts; and weights of the classes that torch's own loss is
+    given may even it out.
 
     How to mend it: class weights in the loss, a balanced sampler, more samples of the rare class.
 
@@ -32,17 +34,39 @@ def unbalanced_classes(case: Case) -> Clue | None:
     """
     counts, val = case.each("labels", "counts"), case.each("labels", "val_counts")
     there = {c: max(1, n) for c, n in enumerate(counts) if n or val[c]}
-    rare, most = min(there, key=there.__getitem__), max(there, key=there.__getitem__)
     if len(there) == 1:
-        return Clue(f"All samples are of class {most}.", {"counts": counts[:100]})
-    ratio = there[most] / (there[rare] + there[rare] ** 0.5)
-    if ratio <= case.limits["ratio"]:
+        return Clue(f"All samples are of class {next(iter(there))}.", {"counts": counts[:100]})
+    drawn = _drawn(case)
+    told = {c: max(1, drawn.get(c, 0)) for c in there} if drawn else there
+    rare, most = min(told, key=told.__getitem__), max(told, key=told.__getitem__)
+    ratio = _ratio(told, {})
+    if min(ratio, _ratio(told, _weights(case))) <= case.limits["ratio"]:
         return None
+    words = "is drawn in an epoch" if drawn and told[rare] < there[rare] / 2 else "is there"
     return Clue(
-        f"Class {most} has {counts[most]} samples and class {rare} has {counts[rare]}.",
-        {"counts": counts[:100], "majority_share": counts[most] / sum(counts)},
+        f"Class {most} {words} {told[most]} times and class {rare} {told[rare]} times.",
+        {"counts": counts[:100], "majority_share": told[most] / sum(told.values())},
         Crossed("ratio", ratio),
     )
+
+
+def _drawn(case: Case) -> dict[int, int]:
+    """How often the loader draws each class in an epoch; empty where that is not known."""
+    known = "batch_labels" in case.facts and case.has("batch_labels", "drawn")
+    return dict(enumerate(case.each("batch_labels", "drawn"))) if known else {}
+
+
+def _weights(case: Case) -> dict[int, float]:
+    """The weight of each class in the loss; empty: it has none."""
+    calls = case.each("loss_calls", "calls") if "loss_calls" in case.facts else []
+    return next((dict(enumerate(c["weights"])) for c in calls if c.get("weights")), {})
+
+
+def _ratio(counts: dict[int, int], weights: dict[int, float]) -> float:
+    """The heaviest class over the lightest, which is taken one deviation too heavy."""
+    heavy = max(n * weights.get(c, 1.0) for c, n in counts.items())
+    light = min((n + n**0.5) * weights.get(c, 1.0) for c, n in counts.items())
+    return heavy / light if light > 0 else float("inf")
 
 
 @check(

@@ -1,6 +1,7 @@
 """R28, R35: is it the width of the initial weights that ruins a signal, or what comes between them?"""
 
 from bisector.checks.check import check
+from bisector.checks.initialisation import weighted_layers
 from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy, Safety
 
 
@@ -79,8 +80,8 @@ def signal_dies_on_the_way(case: Case) -> Clue | None:
 
     Source: reason 35, "exploding / vanishing gradients"; Glorot and Bengio (2010).
     """
-    spread = [float(s) for s in case.each("signal", "spread")]
-    layers, gain = case.each("signal", "layers"), case.number("gains", "middle")
+    layers, spread = weighted_layers(case)
+    gain = case.number("gains", "middle")
     alive = [i for i, s in enumerate(spread) if not s < case.limits["smallest"]]
     dead = (alive[-1] if alive else -1) + 1
     usual = case.limits["narrow"] < gain < case.limits["wide"]

@@ -2,7 +2,7 @@
 
 from bisector.checks.check import check
 from bisector.checks.network import named
-from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy, Severity
+from bisector.model.finding import Case, Clue, Crossed, Evidence, Limit, Remedy, Severity
 
 INITIALISE = Remedy("Use torch's default, Kaiming (ReLU) or Xavier (tanh) initialisation.")
 
@@ -77,11 +77,22 @@ def zero_weights(case: Case) -> Clue | None:
 
 
 def nothing_passes(case: Case, layer: str) -> bool:
-    """Whether samples are all alike in every layer with weights behind this one; one follows."""
+    """Whether samples are all alike in every layer behind this one that is not zero; one follows."""
     if "signal" not in case.facts or layer not in (seen := case.each("signal", "layers")):
         return False
-    behind = case.each("signal", "spread")[seen.index(layer) + 1 :]
+    spread, zeroed = case.each("signal", "spread"), case.each("signal", "zeroed")
+    behind = [
+        s for s, zero in list(zip(spread, zeroed, strict=True))[seen.index(layer) + 1 :] if not zero
+    ]
     return bool(behind) and not any(float(s) > 0 for s in behind)
+
+
+def weighted_layers(case: Case) -> tuple[list[str], list[float]]:
+    """The layers of the forward pass and how far samples differ behind each; none that is all zero."""
+    names = ("layers", "spread", "zeroed")
+    rows = zip(*(case.each("signal", n) for n in names), strict=True)
+    kept = [(layer, float(spread)) for layer, spread, zero in rows if not zero]
+    return [layer for layer, _ in kept], [spread for _, spread in kept]
 
 
 @check(
@@ -106,9 +117,11 @@ def signal_lost(case: Case) -> Clue | None:
 
     How it is seen: the deviation between samples of what each layer with weights gives, in the
     order of the forward pass, before any step. It is too small where all layers from there on are
-    below the limit, two or more.
+    below the limit, two or more; or what the last of them is given, as where the last state of a
+    recurrent network is read after hundreds of steps of padding.
 
-    How to mend it: scale initial weights by 1/sqrt(inputs); add normalisation.
+    How to mend it: scale initial weights by 1/sqrt(inputs); add normalisation; read the state at
+    the end of each sequence, not of the padding.
 
     Before:
         nn.init.normal_(layer.weight, std=1.0)             # 512 inputs
@@ -117,8 +130,7 @@ def signal_lost(case: Case) -> Clue | None:
 
     Source: reason 28; Glorot and Bengio (2010); He et al. (2015), arXiv:1502.01852.
     """
-    spread = [float(s) for s in case.each("signal", "spread")]
-    layers = case.each("signal", "layers")
+    layers, spread = weighted_layers(case)
     evidence = {"layers": layers[:50], "spread": spread[:50]}
     for layer, s in zip(layers, spread, strict=True):
         if s > case.limits["largest"]:
@@ -128,6 +140,15 @@ def signal_lost(case: Case) -> Clue | None:
     dead = (alive[-1] if alive else -1) + 1
     # A side branch may be faint, and a last layer be small on purpose.
     if len(layers) - dead < 2:
-        return None
+        return _nothing_reaches_the_end(case, layers, evidence)
     words = f"From `{layers[dead]}` on samples differ by {spread[dead]:.2g} or less."
     return Clue(words, {"layer": layers[dead], **evidence}, Crossed("smallest", spread[dead]))
+
+
+def _nothing_reaches_the_end(case: Case, layers: list[str], evidence: Evidence) -> Clue | None:
+    """All layers do tell samples apart, and yet what the last one is given does not."""
+    reaching = case.number("signal", "reaching")
+    if not layers or not reaching < case.limits["smallest"]:
+        return None
+    words = f"What reaches `{layers[-1]}` differs between samples by {reaching:.2g} of its size."
+    return Clue(words, {"layer": layers[-1], **evidence}, Crossed("smallest", reaching))

@@ -174,7 +174,8 @@ def splits_of_different_classes(case: Case) -> Clue | None:
     be lost, and nobody sees it.
 
     How it is seen: the total variation distance between the splits' shares of classes, with the
-    p-value of the chi-squared test, corrected for the number of checks.
+    p-value of the chi-squared test, corrected for the number of checks. A loader that draws classes
+    as often as they are in validation makes up for it.
 
     How to mend it: shuffle before splitting, or split within each class.
 
@@ -186,9 +187,10 @@ def splits_of_different_classes(case: Case) -> Clue | None:
     Source: reason 15, "check the preprocessing for train, validation and test set".
     """
     distance, p = case.number("shares", "distance"), case.number("shares", "p")
-    if distance <= case.limits["distance"] or p >= case.alpha:
-        return None
     train, val = ([float(v) for v in case.each("shares", n)] for n in ("train", "val"))
+    evened = _apart(_drawn(case, len(val)), val) <= case.limits["distance"]
+    if evened or distance <= case.limits["distance"] or p >= case.alpha:
+        return None
     worst = max(range(len(train)), key=lambda c: abs(train[c] - val[c]))
     lacking = [
         c for c, (one, two) in enumerate(zip(train, val, strict=True)) if one > 0 and not two
@@ -200,6 +202,19 @@ def splits_of_different_classes(case: Case) -> Clue | None:
         {"p": p, "lacking_in_val": lacking},
         Crossed("distance", distance),
     )
+
+
+def _drawn(case: Case, classes: int) -> list[float]:
+    """The share of each class in an epoch of the loader, which may draw them evenly; else nothing."""
+    known = "batch_labels" in case.facts and case.has("batch_labels", "drawn")
+    counts = [float(n) for n in case.each("batch_labels", "drawn")] if known else []
+    total = sum(counts) or 1.0
+    return [n / total for n in counts] + [0.0] * (classes - len(counts))
+
+
+def _apart(one: list[float], two: list[float]) -> float:
+    """The total variation distance."""
+    return 0.5 * sum(abs(a - b) for a, b in zip(one, two, strict=True))
 
 
 @check(
@@ -217,8 +232,9 @@ def standardised_by_others(case: Case) -> Clue | None:
     Why it breaks training: fitted on all, they tell the training of the validation data, and the
     score is too good; fitted on each, the same sample is another input in each split.
 
-    How it is seen: by whose values means are 0 and deviations 1, to 4 digits: of the training
-    split, as it should be; of both together; or of the validation split by itself.
+    How it is seen: by whose values means are 0 and deviations 1, to 4 digits, by column of a table
+    or channel of images: of the training split, as it should be; of both together; or of the
+    validation split by itself.
 
     How to mend it: `fit` on the training split, `transform` everywhere.
 

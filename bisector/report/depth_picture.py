@@ -10,10 +10,12 @@ from typing import Any
 
 from bisector.report.wording import clean, elide, number
 
-LEFT, PLOT, ROW, TOP = 230.0, 300.0, 20.0, 34.0
+LEFT, PLOT, ROW, TOP = 204.0, 200.0, 20.0, 34.0
 """Room for names; width of the plot; height of a row; room for the axis."""
-ZEROS = 90.0
-"""Length of the bar where every activation is zero."""
+STD, MEAN, BARS = LEFT + PLOT + 76, LEFT + PLOT + 142, LEFT + PLOT + 154
+"""Where two columns of numbers end, and the bars begin."""
+ZEROS = 50.0
+"""Length of the bar where every activation is zero; all fits into the page that MLflow shows."""
 HEALTHY = (0.5, 2.0)
 """Where the deviation should be: the band that TheDeepChecker (2021) and Deeplearning4j use."""
 ODD = 10.0
@@ -44,6 +46,7 @@ class DepthPicture:
 
     width: float
     height: float
+    columns: tuple[float, float, float]
     layers: tuple[Layer, ...]
     line: str
     band: tuple[float, float]
@@ -64,8 +67,9 @@ def depth_picture(found: Mapping[str, Any]) -> DepthPicture:
         f"{ODD:g} times off it."
     )
     return DepthPicture(
-        width=LEFT + PLOT + 190 + ZEROS,
+        width=BARS + ZEROS,
         height=TOP + ROW * len(layers) + 8,
+        columns=(STD, MEAN, BARS),
         layers=layers,
         line=" ".join(f"{a.x:.1f},{a.y:.1f}" for a in layers if a.x is not None),
         band=(low, high - low),

@@ -30,7 +30,13 @@ from bisector.train.ema import Ema
 from bisector.train.reference import reference_for
 from bisector.train.run import Run
 from bisector.train.schedule import Schedule, risen
-from bisector.train.seeding import derive, generator
+from bisector.train.seeding import (
+    derive,
+    generator,
+    global_state,
+    restore_global_state,
+    seed_everything,
+)
 from bisector.train.settings import Precision, TrainerSettings, trainer_settings
 
 PLANNED = "planned"
@@ -69,6 +75,8 @@ class Parts:
     planned: int
     timed: bool
     """Whether the schedule is made for so many updates as are planned."""
+    again: Callable[[], nn.Module]
+    """Makes the model a second time, with other initial weights; no random stream moves."""
 
 
 def build(cfg: DictConfig, run: Run) -> Parts:
@@ -92,6 +100,7 @@ def build(cfg: DictConfig, run: Run) -> Parts:
     # From here on the global stream belongs to dropout and its like.
     torch.manual_seed(derive(run.seed, "dropout"))
     optimizer = altered_optimizer(alter, make(cfg.optimizer, _partial_=True), (model, loss))
+    schedule = make_scheduler(cfg.get("scheduler"), optimizer, planned)
     return Parts(
         settings=settings,
         data=data,
@@ -101,16 +110,24 @@ def build(cfg: DictConfig, run: Run) -> Parts:
         loss=loss,
         metric=make(cfg.metric),
         optimizer=optimizer,
-        scheduler=risen(
-            make_scheduler(cfg.get("scheduler"), optimizer, planned),
-            optimizer,
-            round(alter.warmup * planned),
-        ),
+        scheduler=risen(schedule, optimizer, round(alter.warmup * planned)),
         scaler=make_scaler(settings, run.device),
         ema=make_ema(settings, model),
         planned=planned,
         timed=PLANNED in (cfg.get("scheduler") or {}).values(),
+        again=partial(another, widened(cfg.model, alter.width), run.device, run.seed),
     )
+
+
+def another(node: DictConfig, device: torch.device, seed: int) -> nn.Module:
+    """The model of a recipe once more; every global stream is left as it was found."""
+    before = global_state()
+    try:
+        seed_everything(derive(seed, "another"))
+        model: nn.Module = make(node)
+        return model.to(device)
+    finally:
+        restore_global_state(before)
 
 
 def augments(

@@ -139,7 +139,7 @@ def look_at_module(make: Callable[[], nn.Module], x: torch.Tensor, name: str) ->
     torch.manual_seed(1)
     remade = make()
     try:
-        shown = of_module(module, x, None if remade is module else remade)
+        shown = of_module(module, x, None if remade is module else lambda: remade)
     except (Absent, *USERS) as error:
         raise Refused(
             f"{name} does not take an input of shape {list(x.shape)}: {told(error)}.",

@@ -2,7 +2,8 @@
 
 `image` is the recipe `digits`; `table` is scikit-learn's breast-cancer data with a small net, `numbers`
 its diabetes data; `text` is the licence of this repository, character by character, for a transformer;
-`words` and `series` are sequences to be told apart by a GRU.
+`words` and `series` are sequences to be told apart by a GRU, `waves` are some of three channels, whose
+pitch is a number to be told.
 """
 
 import copy
@@ -102,6 +103,15 @@ def series() -> Split:
     return parted((torch.sin(2 * math.pi * turn) + noise)[:, :, None], y)
 
 
+def waves() -> Split:
+    """The pitch of a noisy wave that three sensors record at different phases, standardised."""
+    rng = torch.Generator().manual_seed(4)
+    pitch = 1 + 3 * torch.rand(1000, 1, 1, generator=rng)
+    turn = pitch * torch.linspace(0, 1, 24)[:, None] + torch.tensor([0.0, 0.25, 0.5])
+    x = torch.sin(2 * math.pi * turn) + 0.2 * torch.randn(1000, 24, 3, generator=rng)
+    return parted(x, (pitch.flatten() - 2.5) / math.sqrt(0.75))
+
+
 def parted(x: Tensor, y: Tensor) -> Split:
     """Three quarters to train on, at random."""
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
@@ -110,16 +120,19 @@ def parted(x: Tensor, y: Tensor) -> Split:
 
 
 class Recurrent(nn.Module):
-    """A GRU over tokens or numbers, and a linear layer on its last state; [B, 3] logits."""
+    """A GRU over tokens or numbers, and a linear layer on its last state; [B, 3] logits, or [B]."""
 
-    def __init__(self, tokens: int = 0, *, batch_first: bool = True) -> None:
+    def __init__(
+        self, tokens: int = 0, *, channels: int = 1, outputs: int = 3, batch_first: bool = True
+    ) -> None:
         super().__init__()
         self.embed = nn.Embedding(tokens, 24) if tokens else nn.Identity()
-        self.cells = nn.GRU(24 if tokens else 1, 32, batch_first=batch_first)
-        self.head = nn.Linear(32, 3)
+        self.cells = nn.GRU(24 if tokens else channels, 32, batch_first=batch_first)
+        self.head = nn.Linear(32, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.cells(self.embed(x))[0][:, -1])
+        out = self.head(self.cells(self.embed(x))[0][:, -1])
+        return out if out.shape[1] > 1 else out.squeeze(1)
 
 
 class Net(nn.Module):
@@ -183,8 +196,19 @@ KINDS: dict[str, Any] = {
         {"_target_": "check_gallery.Recurrent"},
         {"_target_": "torch.nn.CrossEntropyLoss"},
     ),
+    "waves": (
+        waves,
+        {"_target_": "check_gallery.Recurrent", "channels": 3, "outputs": 1},
+        {"_target_": "torch.nn.MSELoss"},
+    ),
     "text": (text, {"_target_": "check_gallery.Chars"}, {"_target_": "check_gallery.TokenLoss"}),
 }
+
+MODALITIES = {
+    "image": "image", "table": "table", "numbers": "table",
+    "words": "sequence", "series": "sequence", "waves": "sequence", "text": "sequence",
+}  # fmt: skip
+"""What a kind of data is: of each check a fault is shown in two of these, where it applies."""
 
 SOURCE: list[Any] = []
 """What the next recipe reads: a configuration cannot hold tensors."""
@@ -235,6 +259,11 @@ def warned(diagnosis: Diagnosis) -> list[str]:
     return [f.check for f in diagnosis.findings if f.severity is not Severity.NOTE]
 
 
+def first(diagnosis: Diagnosis) -> list[str]:
+    """The id of the first finding of all; notes come last."""
+    return [f.check for f in diagnosis.findings][:1]
+
+
 class Wrapped(nn.Module):
     """A model with something done before or after it."""
 
@@ -283,23 +312,28 @@ class Halved(torch.autograd.Function):
 
 
 class SharedBuffer(Dataset[Any]):
-    """Hands out one buffer for every sample."""
+    """Hands out one buffer for every sample, or for every third."""
 
-    def __init__(self, x: Tensor, y: Tensor) -> None:
-        self.x, self.y, self.buffer = x, y, x[0].clone()
+    def __init__(self, x: Tensor, y: Tensor, every: int = 1) -> None:
+        self.x, self.y, self.buffer, self.every = x, y, x[0].clone(), every
 
     def __len__(self) -> int:
         return len(self.x)
 
     def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
+        if i % self.every:
+            return self.x[i], self.y[i]
         self.buffer.copy_(self.x[i])
         return self.buffer, self.y[i]
 
 
 def copied(order: Any, batches: Any) -> Any:
-    """An order that yields these batches of sample numbers."""
+    """An order that yields these batches of sample numbers, and ends."""
     made_up = copy.copy(order)
-    made_up.__class__ = type(
-        "Fixed", (type(order),), {"__iter__": lambda self: iter(batches), "per_epoch": len(batches)}
-    )
+    ways = {
+        "__iter__": lambda self: iter(batches),
+        "__len__": lambda self: len(batches),
+        "per_epoch": len(batches),
+    }
+    made_up.__class__ = type("Fixed", (type(order),), ways)
     return made_up

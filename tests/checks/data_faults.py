@@ -232,10 +232,16 @@ def one_class(s: Split) -> None:
 
 
 def standardised(*, together: bool) -> Change:
+    """By column, or by channel, over both splits or over each by itself."""
+
     def change(s: Split) -> None:
+        axes = {2: (0,), 3: (0, 1), 4: (0, 2, 3)}[s.x.ndim]
         both = torch.cat([s.x, s.vx])
-        s.x = (s.x - (both if together else s.x).mean(0)) / (both if together else s.x).std(0)
-        s.vx = (s.vx - (both if together else s.vx).mean(0)) / (both if together else s.vx).std(0)
+        one, two = (both, both) if together else (s.x, s.vx)
+        s.x, s.vx = (
+            (x - of.mean(axes, keepdim=True)) / of.std(axes, keepdim=True)
+            for x, of in ((s.x, one), (s.vx, two))
+        )
 
     return change
 
@@ -253,15 +259,84 @@ def moved(places: int) -> Change:
     return change
 
 
-def a_little_signal(share: float) -> Change:
-    """Many samples whose inputs say hardly anything of their targets."""
+def drowned(share: float, *, measured: int = 1) -> Change:
+    """Inputs of which so much is left beside noise of their own size; of tokens, so many.
+
+    In a small table little is beyond luck, so there each row is measured several times.
+    """
 
     def change(s: Split) -> None:
         rng = torch.Generator().manual_seed(0)
-        s.x, s.vx = torch.randn(2000, 10, generator=rng), torch.randn(500, 10, generator=rng)
-        s.y, s.vy = (
-            share * part[:, 0] + torch.randn(len(part), generator=rng) for part in (s.x, s.vx)
-        )
+        s.x, s.y = s.x.repeat(measured, *[1] * (s.x.ndim - 1)), s.y.repeat(measured)
+        for name in ("x", "vx"):
+            x = getattr(s, name)
+            if x.is_floating_point():
+                noise = torch.randn(x.shape, generator=rng)
+                setattr(s, name, share * x + (1 - share**2) ** 0.5 * noise)
+            else:
+                other = torch.randint(int(x.max()) + 1, x.shape, generator=rng)
+                setattr(s, name, torch.where(torch.rand(x.shape, generator=rng) < share, x, other))
+
+    return change
+
+
+def blurred_answer(noise: float, left: float = 1.0) -> Change:
+    """A column that is the target with noise; what is left of the others is less than they were."""
+
+    def change(s: Split) -> None:
+        if left < 1:
+            drowned(left)(s)
+        rng = torch.Generator().manual_seed(6)
+        for x, y in ((s.x, s.y), (s.vx, s.vy)):
+            x[:, 5] = (y.float() - s.y.float().mean()) / s.y.float().std()
+            x[:, 5] += noise * torch.randn(len(x), generator=rng)
+
+    return change
+
+
+def answer_in_a_pixel(scale: float) -> Change:
+    def change(s: Split) -> None:
+        s.x[:, 0, 0, 7], s.vx[:, 0, 0, 7] = (scale * part.float() - 1 for part in (s.y, s.vy))
+
+    return change
+
+
+def empty_channels(left: int) -> Change:
+    def change(s: Split) -> None:
+        s.x[..., left:], s.vx[..., left:] = 0.0, 0.0
+
+    return change
+
+
+def scattered(label: int, share: float) -> Change:
+    """A part of one class, labelled as any other, in both splits."""
+
+    def change(s: Split) -> None:
+        classes = int(s.y.max()) + 1
+        for y in (s.y, s.vy):
+            there = (y == label).nonzero().flatten()
+            some = there[: round(share * len(there))]
+            steps = torch.arange(len(some)) % (classes - 1) + 1
+            y[some] = (label + steps) % classes
+
+    return change
+
+
+def late_from(start: float) -> Change:
+    """As when a row is read twice: from there on each target is the one of the sample before."""
+
+    def change(s: Split) -> None:
+        k = round(start * len(s.y))
+        s.y = torch.cat([s.y[:k], s.y[k - 1 : -1]])
+
+    return change
+
+
+def padded(steps: int) -> Change:
+    """So much behind each text that nothing is left of it in the last state that is read."""
+
+    def change(s: Split) -> None:
+        s.x, s.vx = (torch.nn.functional.pad(part, (0, steps)) for part in (s.x, s.vx))
 
     return change
 
@@ -360,6 +435,28 @@ DATA_FAULTS: list[tuple[str, str, Change]] = [
     ("R04a", "text", moved(2)),
     ("R04c", "text", moved(-1)),
     ("R04c", "text", moved(-2)),
+    ("R01c", "waves", empty_channels(1)),
+    ("R01f", "waves", far_targets(0.02, -99.0)),
+    ("R01f", "numbers", far_targets(0.15, -99.0)),
+    ("R12b", "waves", other_targets(1000.0)),
+    ("R15f", "image", standardised(together=True)),
+    ("R15f", "waves", standardised(together=False)),
+    ("R04d", "image", answer_in_a_pixel(1.0)),
+    ("R04e", "numbers", blurred_answer(0.1)),
+    ("R04e", "numbers", blurred_answer(0.3)),
+    ("R04e", "table", blurred_answer(0.2, left=0.2)),
+    ("R04a", "image", late_from(0.2)),
+    ("R04a", "table", late_from(0.3)),
+    ("R06", "image", scattered(3, 0.6)),
+    ("R06", "image", scattered(0, 0.75)),
+    ("R06", "series", scattered(1, 0.5)),
+    ("R05", "image", drowned(0.15)),
+    ("R05", "image", drowned(0.2)),
+    ("R05", "table", drowned(0.08, measured=6)),
+    ("R05", "numbers", drowned(0.1, measured=6)),
+    ("R05", "series", drowned(0.38)),
+    ("R05", "words", drowned(0.3)),
+    ("R28c", "words", padded(300)),
     ("R04b", "numbers", reordered),
     ("R04b", "words", reordered),
     ("R04b", "series", reordered),

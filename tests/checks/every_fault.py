@@ -1,4 +1,4 @@
-"""Every fault of data, loader, model and optimizer as one list, for whoever compares checks with one another."""
+"""Every fault of data, loader, recipe, model and optimizer as one list, for whoever compares checks with one another."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,6 +12,7 @@ from data_faults import Change as DataChange
 from loader_faults import LOADER_FAULTS
 from model_faults import MODEL_FAULTS
 from optimiser_faults import OPTIMISER_FAULTS
+from recipe_faults import RECIPE_FAULTS
 
 from bisector.train.parts import Parts
 
@@ -35,7 +36,7 @@ class EveryFault:
 
 
 def every_fault() -> list[EveryFault]:
-    """In the order of the lists: data, loader, model, optimizer."""
+    """In the order of the lists: data, loader, recipe, model, optimizer."""
     seen: Counter[str] = Counter()
     found = []
     for expected, kind, done, make in _all():
@@ -48,7 +49,7 @@ def every_fault() -> list[EveryFault]:
 def _all() -> Iterator[tuple[str, str, str, Callable[[Path], Parts]]]:
     for expected, kind, change in DATA_FAULTS:
         yield expected, kind, _named(change), _in_data(kind, change)
-    for expected, kind, make in LOADER_FAULTS:
+    for expected, kind, make in (*LOADER_FAULTS, *RECIPE_FAULTS):
         yield expected, kind, _named(make), lambda d, kind=kind, make=make: make(kind, d)
     for expected, kind, change in (*MODEL_FAULTS, *OPTIMISER_FAULTS):
         yield expected, kind, _named(change), lambda d, k=kind, c=change: c(made(k, d))

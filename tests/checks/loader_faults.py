@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from check_gallery import KINDS, SharedBuffer, copied, made
+from torch.utils.data import BatchSampler, WeightedRandomSampler
 
 from bisector.train.parts import Parts
 
@@ -52,29 +53,73 @@ def too_small_a_buffer(buffer: int) -> Make:
             place = int(torch.randint(len(waiting), (), generator=rng))
             emitted.append(waiting[place])
             waiting[place] = number
-        batches = torch.tensor(emitted).split(32)[:-1]
+        batches = torch.tensor([*emitted, *waiting]).split(32)[:-1]
         return dataclasses.replace(parts, order=copied(parts.order, [b.tolist() for b in batches]))
 
     return make
 
 
-def shared_buffer(kind: str, rundir: Path) -> Parts:
-    split = KINDS[kind][0]()
-    sets = split.sets()
-    sets.train = SharedBuffer(split.x, split.y)
-    return made(kind, rundir, data=sets)
+def shared_buffer(every: int) -> Make:
+    """One buffer is handed out for each sample whose number `every` divides."""
+
+    def make(kind: str, rundir: Path) -> Parts:
+        split = KINDS[kind][0]()
+        sets = split.sets()
+        sets.train = SharedBuffer(split.x, split.y, every)
+        return made(kind, rundir, data=sets)
+
+    return make
 
 
-def unchanging(kind: str, rundir: Path) -> Parts:
-    parts = made(kind, rundir)
-    return dataclasses.replace(parts, order=copied(parts.order, [list(range(32))] * 5))
+def unchanging(different: int) -> Make:
+    """Of so many batches that differ, each is repeated."""
+
+    def make(kind: str, rundir: Path) -> Parts:
+        parts = made(kind, rundir)
+        batches = [list(range(32 * n, 32 * n + 32)) for n in range(different) for _ in range(5)]
+        return dataclasses.replace(parts, order=copied(parts.order, batches))
+
+    return make
+
+
+def never_drawn(kept: float) -> Make:
+    """A sampler that was given a share of the samples, which it shuffles."""
+
+    def make(kind: str, rundir: Path) -> Parts:
+        parts = made(kind, rundir)
+        total = len(parts.data.train)  # type: ignore[arg-type]
+        some = torch.randperm(total, generator=torch.Generator().manual_seed(0))
+        batches = some[: round(kept * total)].split(16)
+        return dataclasses.replace(parts, order=copied(parts.order, [b.tolist() for b in batches]))
+
+    return make
+
+
+def drawn_the_wrong_way(power: float) -> Make:
+    """Rare classes are drawn more seldom still, where weights were to even them out."""
+
+    def make(kind: str, rundir: Path) -> Parts:
+        parts = made(kind, rundir)
+        y = KINDS[kind][0]().y
+        weights = torch.arange(1, int(y.max()) + 2).double().pow(power)[y]
+        order = BatchSampler(WeightedRandomSampler(weights, len(y)), 32, drop_last=True)
+        return dataclasses.replace(parts, order=copied(parts.order, order))
+
+    return make
 
 
 LOADER_FAULTS: list[tuple[str, str, Make]] = [
     *(("R07a", kind, unshuffled(is_sorted=False)) for kind in ("image", "table", "text")),
     *(("R07a", kind, unshuffled(is_sorted=True)) for kind in ("image", "table")),
     *(("R10", kind, of_one_class(size)) for kind in ("image", "table") for size in (8, 32)),
-    *(("R03a", kind, shared_buffer) for kind in ("image", "table", "text")),
-    *(("R03b", kind, unchanging) for kind in ("image", "table", "text")),
+    *(("R07b", kind, too_small_a_buffer(400)) for kind in ("image", "series")),
+    ("R07b", "image", too_small_a_buffer(500)),
+    *(("R03a", kind, shared_buffer(1)) for kind in ("image", "table", "text")),
+    ("R03a", "image", shared_buffer(3)),
+    *(("R03b", kind, unchanging(1)) for kind in ("image", "table", "text")),
+    ("R03b", "image", unchanging(4)),
+    *(("R03d", kind, never_drawn(0.1)) for kind in ("image", "table", "words")),
+    ("R03d", "image", never_drawn(0.4)),
+    *(("R08", kind, drawn_the_wrong_way(3.0)) for kind in ("image", "series")),
 ]
 """The check that must be first, the kind of data, and the recipe with the fault."""

@@ -68,6 +68,18 @@ def times(scale: float, only: str = "") -> Change:
     return weights(multiply)
 
 
+def drawn(std: float, *, squashed: tuple[str, ...] = ()) -> Change:
+    """Weights from a normal distribution; behind some layers a tanh, which keeps their size."""
+
+    def change(parts: Parts) -> Parts:
+        for name in squashed:
+            of_layer(name, torch.tanh)(parts)
+        rng = torch.Generator().manual_seed(0)
+        return weights(lambda _, p: p.normal_(0, std, generator=rng) if p.ndim > 1 else None)(parts)
+
+    return change
+
+
 def frozen(only: str) -> Change:
     def change(parts: Parts) -> Parts:
         for name, p in parts.model.named_parameters():
@@ -238,6 +250,7 @@ MODEL_FAULTS: list[tuple[str, str, Change]] = [
     ("R18a", "numbers", loss(lambda out, y: -F.mse_loss(out, y))),
     ("R18c", "image", loss(log_of_softmax)),
     ("R18c", "table", loss(log_of_softmax)),
+    ("R18c", "words", loss(lambda out, y: -((3 * out).softmax(1)[range(len(y)), y]).log().mean())),
     ("R18b", "image", loss(summed)),
     ("R18b", "image", loss(root_of_sum)),
     ("R18b", "table", loss(summed)),
@@ -281,6 +294,11 @@ MODEL_FAULTS: list[tuple[str, str, Change]] = [
     ("R28c", "table", times(100.0)),
     ("R28c", "image", times(0.02)),
     ("R28c", "table", times(0.05)),
+    ("R28d", "series", drawn(1.5)),
+    ("R28d", "words", drawn(2.5)),
+    ("R28d", "table", drawn(1.5, squashed=("first", "second"))),
+    ("R28d", "table", drawn(3.0, squashed=("first", "second"))),
+    ("R28d", "image", drawn(1.0, squashed=("stem", "halve", "large"))),
     ("R17", "image", times(20.0, "head")),
     ("R17", "image", times(60.0, "head")),
     ("R17", "table", times(20.0, "head")),
@@ -322,6 +340,7 @@ MODEL_FAULTS: list[tuple[str, str, Change]] = [
     ("R19f", "image", after(torch.tanh)),
     ("R19h", "numbers", after(F.relu)),
     ("R19h", "numbers", after(torch.sigmoid)),
+    ("R19h", "waves", after(F.softplus)),
     ("R19g", "table", one_score(lambda out, y: F.binary_cross_entropy(out.clamp(0, 1), y))),
     ("R19g", "words", each_class(lambda out, y: F.binary_cross_entropy(F.hardtanh(out, 0, 1), y))),
     ("R19c", "image", each_class(sigmoid_first)),
@@ -333,6 +352,7 @@ MODEL_FAULTS: list[tuple[str, str, Change]] = [
     ("R19e", "table", one_score(F.binary_cross_entropy)),
     ("R19e", "words", lambda parts: dataclasses.replace(parts, loss=nn.BCEWithLogitsLoss())),
     ("R19d", "numbers", of_numbers(F.smooth_l1_loss)),
+    ("R19d", "waves", of_numbers(F.mse_loss)),
     ("R19d", "numbers", of_numbers(lambda out, y: (out - y).abs().mean())),
     ("R18d", "table", one_score(own_binary)),
     ("R18d", "image", loss(lambda out, y: F.cross_entropy(out, y, ignore_index=0))),

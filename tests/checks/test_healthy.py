@@ -5,11 +5,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from check_gallery import KINDS, Split, Wrapped, examined, made, warned
+from check_gallery import KINDS, Split, Wrapped, copied, examined, examined_shown, made, warned
 from omegaconf import OmegaConf
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    SubsetRandomSampler,
+    TensorDataset,
+    WeightedRandomSampler,
+)
 
 from bisector.config.compose import Composer
 from bisector.config.parse import parse_experiment
+from bisector.train.facts.shown import of_watch
 from bisector.train.parts import build
 from bisector.train.run import Run
 
@@ -72,6 +80,74 @@ def test_zeros_and_ones_as_numbers_are_seen_as_labels(tmp_path: Path, criterion:
     diagnosis = examined(dataclasses.replace(parts, loss=loss[criterion]))
     assert warned(diagnosis) == []
     assert {"R04b", "R06", "R08", "R10"} <= set(diagnosis.silent)
+
+
+def unbalanced() -> Split:
+    """One benign sample in twenty."""
+    s = KINDS["table"][0]()
+    (s.x, s.y), (s.vx, s.vy) = (
+        (x[keep], y[keep])
+        for x, y in ((s.x, s.y), (s.vx, s.vy))
+        for keep in [(y == 1) | ((y == 0).cumsum(0) <= 0.05 * (y == 1).sum())]
+    )
+    return s
+
+
+def test_rare_classes_that_are_weighed_in_the_loss_raise_no_alarm(tmp_path: Path) -> None:
+    parts = made("table", tmp_path, data=unbalanced())
+    assert warned(examined(parts))[0] == "R08"
+    weighed = torch.nn.CrossEntropyLoss(weight=torch.tensor([20.0, 1.0]))
+    assert "R08" not in warned(examined(dataclasses.replace(parts, loss=weighed)))
+
+
+def test_rare_classes_that_are_drawn_more_often_raise_no_alarm(tmp_path: Path) -> None:
+    data = unbalanced()
+    parts = made("table", tmp_path, data=data)
+    weights = 1 / data.y.bincount().double()[data.y]
+    order = BatchSampler(WeightedRandomSampler(weights, len(data.y)), 32, drop_last=True)
+    evened = dataclasses.replace(parts, order=copied(parts.order, order))
+    assert "R08" not in warned(examined(evened))
+
+
+class Cosines(torch.nn.Module):
+    """Scores are cosines between features and classes, times 30."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.classes = torch.nn.Parameter(torch.randn(10, 64))
+        self.features = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 64))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        unit = torch.nn.functional.normalize
+        return 30 * unit(self.features(x)) @ unit(self.classes).T
+
+
+def test_a_first_loss_of_cosines_on_a_scale_raises_no_alarm(tmp_path: Path) -> None:
+    target = {"_target_": f"{__name__}.Cosines"}
+    assert warned(examined(made("image", tmp_path, model=target))) == []
+
+
+def test_branches_and_a_last_layer_that_start_at_zero_raise_no_alarm(tmp_path: Path) -> None:
+    parts = made("image", tmp_path)
+    for name, p in parts.model.named_parameters():
+        if name.startswith(("small.0.conv", "head")):
+            torch.nn.init.zeros_(p)
+    assert warned(examined(parts)) == []
+
+
+def test_half_of_the_samples_that_validation_reads_raise_no_alarm(tmp_path: Path) -> None:
+    split = KINDS["table"][0]()
+    # Standardised by others than these, so that no split's own statistics show.
+    every = TensorDataset(1.1 * split.x, split.y)
+    train, val = (
+        DataLoader(every, 32, sampler=SubsetRandomSampler(range(*part)))
+        for part in ((0, 150), (150, 379))
+    )
+    parts = made("table", tmp_path)
+    shown = of_watch(parts.model, parts.optimizer, parts.loss, train, val)
+    assert warned(examined_shown(shown)) == []
+    alone = of_watch(parts.model, parts.optimizer, parts.loss, train, None)
+    assert warned(examined_shown(alone))[:1] == ["R03d"]
 
 
 def test_a_last_layer_that_starts_at_zero_raises_no_alarm(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def trained(rundir: Path, *, looked_at: bool) -> tuple[dict[str, torch.Tensor], 
     parts = build(OmegaConf.create(cfg), run)
     if looked_at:
         found = inspect(of_recipe(parts), torch.device("cpu"), Bounds())
-        of_others = {"leaks", "targets", "standards", "declared", "causality", "neutral"}
+        of_others = {"alone", "targets", "standards", "declared", "causality", "neutral", "visits"}
         assert set(found.absent) <= of_others | {"augmented", "workers", "reload"}
         assert set(found.pictures["drawn"]) == set(DRAWINGS)
         assert found.pictures["drawn"]["gallery"]["augmented_by"] == ["mixup", "noise"]

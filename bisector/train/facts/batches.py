@@ -6,12 +6,14 @@ from typing import Any
 import torch
 from scipy.stats import norm
 
-from bisector.train.batches import Batch
+from bisector.train.batches import Batch, samples_in
 from bisector.train.facts.samples import KEPT, Samples, class_numbers, digests
 from bisector.train.facts.scene import Scene
-from bisector.train.facts.shown import Absent
+from bisector.train.facts.shown import Absent, epochs_of
 
 Facts = dict[str, Any]
+WHOLE = 0.8
+"""The share of an epoch that must have been read to say how often each class is drawn in one."""
 PERMUTATIONS = 200
 """Orders drawn to learn how alike neighbouring batches are by luck."""
 
@@ -78,13 +80,41 @@ def stored_order(batches: tuple[Batch, ...], train: Samples) -> Facts:
     }
 
 
+def visits(scene: Scene) -> Facts:
+    """Which samples are drawn in two epochs; those that validation reads are not left out.
+
+    Raises:
+        Absent: there are no numbers, or no end of them.
+    """
+    source, val = scene.source, scene.shown.val
+    if source.dataset is None:
+        raise Absent("the loader has no samples by number")
+    total = samples_in(source.dataset)
+    first, second = epochs_of(source.order, total)
+    if not first:
+        raise Absent("an epoch has no end, or cannot be counted")
+    known = first | second
+    if val is not None and val.dataset is source.dataset:
+        known |= epochs_of(val.order, total)[0]
+    return {
+        "samples": total,
+        "drawn": len(first),
+        "new_in_second": len(second - first),
+        "never_share": 1 - len(known) / total,
+        "never": list(itertools.islice((i for i in range(total) if i not in known), KEPT)),
+    }
+
+
 def batch_labels(scene: Scene) -> Facts:
     """How labels are spread over batches."""
     targets = [class_numbers(y) for _, y in scene.batches]
     known = [t for t in targets if t is not None]
     if scene.train.labels is None or len(known) < len(targets):
         raise Absent("targets are not one class number each")
-    return label_spread(known)
+    facts = label_spread(known)
+    if WHOLE * scene.source.total <= sum(map(len, known)):
+        facts["drawn"] = torch.cat(known).bincount().tolist()
+    return facts
 
 
 def label_spread(targets: list[torch.Tensor]) -> Facts:

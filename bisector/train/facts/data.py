@@ -142,7 +142,9 @@ def targets(scene: Scene) -> Facts:
         raise Absent("hardly any target is finite")
     away, middle = widths_off(known, known)
     row, column = divmod(int(away.argmax()), away.shape[1])
+    apart = standing_apart(known)
     return {
+        **{name: apart[name] for name in ("apart", "apart_value", "apart_share")},
         "size": known.square().mean().sqrt().item(),
         "mean": known.mean().item(),
         "std": known.std().item(),
@@ -168,37 +170,3 @@ def labels(scene: Scene) -> Facts:
         "samples": len(train),
         "total": scene.train.total or len(train),
     }
-
-
-def leaks(scene: Scene) -> Facts:
-    """Features that are the target itself: each of their values stands beside one class only.
-
-    A feature that counts more values than there are classes is none of these, however well it
-    tells them apart; where targets are numbers, it is one that goes with them in all digits.
-    """
-    x, y = scene.train.x, scene.train.y
-    if x.ndim != 2 or not x.is_floating_point():
-        raise Absent("inputs are not tables")
-    labels = scene.train.labels
-    if labels is None and (not y.is_floating_point() or y.numel() != len(y)):
-        raise Absent("targets are not one class number, or one number, each")
-    found = [
-        f
-        for f, column in enumerate(x.T)
-        if (alike(column, y.flatten()) if labels is None else names_class(column, labels))
-    ]
-    return {"features": found, "of": x.shape[1]}
-
-
-def alike(column: torch.Tensor, y: torch.Tensor) -> bool:
-    """Whether a column is the target in another unit."""
-    if not column.std() > 0 or not y.std() > 0:
-        return False
-    return bool(torch.corrcoef(torch.stack([column, y]).double())[0, 1].abs() > 0.9999)
-
-
-def names_class(column: torch.Tensor, labels: torch.Tensor) -> bool:
-    """Whether a column has one value for each class."""
-    pairs = set(zip(column.tolist(), labels.tolist(), strict=True))
-    values, classes = ({pair[side] for pair in pairs} for side in (0, 1))
-    return 1 < len(values) == len(classes) == len(pairs)

@@ -88,7 +88,7 @@ def kind_of(loss: Callable[..., torch.Tensor]) -> tuple[str, str]:
     return "", "; ".join(refused)
 
 
-def of_module(module: nn.Module, x: torch.Tensor, remade: nn.Module | None) -> Shown:
+def of_module(module: nn.Module, x: torch.Tensor, again: Callable[[], nn.Module] | None) -> Shown:
     """A module, with two batches like `x` [B, ...] and a loss that depends on every output."""
     rng = torch.Generator().manual_seed(1)
     other = x[torch.randperm(len(x), generator=rng)] if not x.is_floating_point() else x.flip(0)
@@ -98,7 +98,7 @@ def of_module(module: nn.Module, x: torch.Tensor, remade: nn.Module | None) -> S
         model=module if gives_tensor(module, x) else First(module),
         loss=Projection(),
         train=of_tensors(both, torch.zeros(len(both)), len(x)),
-        remade=remade,
+        again=again,
     )
 
 

@@ -148,16 +148,30 @@ def signal(scene: Scene) -> Facts:
     weighty = {name for name, module in model.named_modules() if has_matrix(module)}
     seen = trace(model, x)
     layers = [(name, spread(out)) for name, _, out in seen if name in weighty]
+    last = [given for name, given, _ in seen if name in weighty][-1:]
     if not layers:
         raise Absent("no layer with weights gives one tensor")
     sick = [(name or "the model itself", out) for name, _, out in seen if not finite(out)]
     return {
         "layers": [name for name, _ in layers],
         "spread": [s for _, s in layers],
+        "zeroed": [is_zeroed(model.get_submodule(name)) for name, _ in layers],
+        "reaching": min((reaching(g) for g in last if g is not None), default=1.0),
         "sick": sick[0][0] if sick else "",
         "sick_share": (~sick[0][1].isfinite()).float().mean().item() if sick else 0.0,
         "sick_samples": sick_rows(sick[0][1]) if sick else [],
     }
+
+
+def is_zeroed(module: nn.Module) -> bool:
+    """Whether all matrices of a layer's own are zero, as those that end a branch often start."""
+    return not any(p.any() for p in module.parameters(recurse=False) if p.ndim > 1)
+
+
+def reaching(given: torch.Tensor) -> float:
+    """By what share of their size samples differ in what a layer is given; token numbers: 1."""
+    size = given.float().square().mean().sqrt().item()
+    return spread(given) / size if given.is_floating_point() and size > 0 else 1.0
 
 
 def finite(out: torch.Tensor) -> bool:

@@ -5,8 +5,10 @@ What a hard problem lacks is samples whose neighbours all agree on another label
 """
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from cleanlab.filter import find_label_issues
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -15,13 +17,16 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from bisector.train.facts.relation import FEW, tables_of
+from bisector.train.facts.relation import FEW, kappa, tables_of
 from bisector.train.facts.samples import KEPT, Samples, is_numbers
 from bisector.train.facts.scene import Scene
 from bisector.train.facts.shown import Absent
 
 Facts = dict[str, Any]
 NEIGHBOURS = 10
+GAP = 0.3
+"""By how much less than the others a class must be known again, to be looked at by itself."""
+SHOWN = 50
 AGREED = 0.8
 """The share of a sample's neighbours that must have one other label to contradict its own."""
 
@@ -58,12 +63,40 @@ def noise(scene: Scene) -> Facts:
     contradicted = [i for i in suspects if p[i].max() >= AGREED and p[i].argmax() != y[i]]
     shown = [int(i) for i in [*contradicted, *suspects][:KEPT]]
     return {
+        "skill": kappa(p.argmax(1), y)["skill"],
         "share": len(suspects) / len(y),
         "contradicted": len(contradicted) / len(y),
         "samples": [scene.train.numbers[i] for i in shown],
         "given": [int(y[i]) for i in shown],
         "likelier": [int(p[i].argmax()) for i in shown],
         **one_way(y[suspects], p[suspects].argmax(1), labels.bincount()),
+        **scattered(y, p, suspects, scene.train.numbers),
+    }
+
+
+def scattered(y: Any, p: Any, suspects: Any, numbers: Sequence[int]) -> Facts:
+    """The class of which most seems to stand under other labels.
+
+    More of the suspects are like it than of those that bear its name can be known again, and that
+    of a class that is known worse than others: what is hard is hard for its neighbours as well.
+
+    Args:
+        y: labels [N].
+        p: probabilities of each class, held out, [N, C].
+        suspects: rows of those that are probably wrong, the likeliest first.
+        numbers: what the rows are called.
+    """
+    classes = p.shape[1]
+    sizes = np.bincount(y, minlength=classes)
+    likelier = p[suspects].argmax(1)
+    like = np.bincount(likelier, minlength=classes) / sizes
+    known = np.array([p[y == c, c].mean() for c in range(classes)])
+    gap = np.array([np.median(np.delete(known, c)) - known[c] for c in range(classes)])
+    worst = int(np.where(gap > GAP, like, 0.0).argmax())
+    return {
+        "scattered": float(like[worst]) if gap[worst] > GAP else 0.0,
+        "scattered_class": worst,
+        "scattered_samples": [numbers[i] for i in suspects[likelier == worst][:SHOWN]],
     }
 
 

@@ -161,15 +161,19 @@ def reload(scene: Scene) -> Facts:
     """Whether a second model, given the first one's saved state, gives what the first one gives.
 
     Raises:
-        Absent: there is no second one.
+        Absent: there is no second one, or it is not like the first: that was changed since.
     """
-    other = scene.shown.remade
-    if other is None:
+    if scene.shown.again is None:
         raise Absent("it was made once")
     x, _ = scene.batch()
-    model, other = scene.model(training=False), copy.deepcopy(other).eval()
+    model, other = scene.model(training=False), copy.deepcopy(scene.shown.again()).eval()
     inner = model.module if isinstance(model, First) else model
+    if repr(inner) != repr(other) or inner.state_dict().keys() != other.state_dict().keys():
+        raise Absent("made a second time it is another model")
     lost = other.load_state_dict(inner.state_dict(), strict=False)
+    for module in (*inner.modules(), *other.modules()):
+        # Also of those that do not follow the mode they are told: they are looked at elsewhere.
+        module.training = False
     one, two = (seeded(m)(x) for m in (inner, other))
     one, two = (part[0] if isinstance(part, tuple | list) else part for part in (one, two))
     size = one.float().abs().max().item()

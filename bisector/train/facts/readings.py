@@ -20,7 +20,7 @@ def readings(scene: Scene) -> Facts:
     source = scene.val_source
     if source.dataset is None:
         raise Absent("the validation loader has no samples by number")
-    numbers = range(min(KEPT, source.total))
+    numbers = source.numbers[:KEPT]
     changed = [i for i in numbers if not same(source, i)]
     return {"read": len(numbers), "changed": changed, "train_changes": scene.changing(scene.source)}
 
@@ -59,7 +59,7 @@ def one_epoch(source: Source) -> Iterator[bytes]:
     assert source.dataset is not None
     loader: DataLoader[Any] = DataLoader(
         source.dataset,
-        batch_sampler=[list(range(min(KEPT, source.total)))] * 4,
+        batch_sampler=[list(source.numbers[:KEPT])] * 4,
         num_workers=2,
         collate_fn=source.collate,
         worker_init_fn=source.workers.begin,

@@ -25,6 +25,9 @@ from bisector.train.facts.shown import Absent
 Facts = dict[str, Any]
 OFFSETS = (1, -1, 2, -2, 3, -3)
 """By how many samples, or positions, targets are shifted in search of the right place."""
+LATER = (1, 2, 3)
+HALF = 0.5
+"""Skill in place below which it is worth while to look in other places."""
 FEW = 100
 """With fewer samples a probe proves nothing."""
 WIDEST = 1024
@@ -40,7 +43,9 @@ def relation(scene: Scene) -> Facts:
         raise Absent(f"fewer than {FEW} samples")
     tables, facts = tables_of(scene.train), dict(own(scene))
     if facts["p"] > 1e-3:
-        facts |= shifted(tables, y, np.array(scene.train.numbers))
+        facts |= shifted(tables, y, np.array(scene.train.numbers), OFFSETS)
+    elif facts["skill_high"] < HALF:
+        facts |= shifted(tables, y, np.array(scene.train.numbers), LATER)
     return facts
 
 
@@ -148,20 +153,25 @@ def correlation(guess: Any, y: Any) -> Facts:
     }
 
 
-def shifted(tables: dict[str, Any], y: Any, numbers: Any) -> Facts:
+def shifted(tables: dict[str, Any], y: Any, numbers: Any, offsets: tuple[int, ...]) -> Facts:
     """The offset of the targets at which the first probe sees most."""
     name, table = next(iter(tables.items()))
     position = {int(n): i for i, n in enumerate(numbers)}
-    seen = {}
-    for offset in OFFSETS:
+    seen: dict[int, Facts] = {}
+    for offset in offsets:
         pairs = [(i, position[n + offset]) for n, i in position.items() if n + offset in position]
         if len(pairs) >= FEW:
             rows, targets = (np.array(p) for p in zip(*pairs, strict=True))
-            seen[offset] = agreement(probe(name, table, y), table[rows], y[targets])["skill"]
+            seen[offset] = agreement(probe(name, table, y), table[rows], y[targets])
     if not seen:
         return {}
-    offset = max(seen, key=lambda o: seen[o])
-    return {"offset": offset, "offset_skill": seen[offset]}
+    offset = max(seen, key=lambda o: float(seen[o]["skill"]))
+    found = seen[offset]
+    return {
+        "offset": offset,
+        "offset_skill": found["skill"],
+        "offset_skill_low": found["skill_low"],
+    }
 
 
 def of_tokens(train: Samples) -> Facts:

@@ -53,7 +53,7 @@ def drawn(source: Source, limit: int, deadline: float) -> Samples:
     """
     total = source.total
     numbers, xs, ys = [], [], []
-    wanted = list(chosen(total, limit))
+    wanted = [source.numbers[place] for place in chosen(total, limit)]
     # Slow data sets are cut short: then what was read must be spread over the whole.
     for number in random.Random(0).sample(wanted, len(wanted)):
         x, y = source.sample(number)

@@ -115,8 +115,7 @@ class Scene:
         if source.dataset is None:
             return False
         return any(
-            not torch.equal(source.sample(i)[0], source.sample(i)[0])
-            for i in range(min(KEPT, source.total))
+            not torch.equal(source.sample(i)[0], source.sample(i)[0]) for i in source.numbers[:KEPT]
         )
 
     def batch(self, number: int = 0) -> Batch:

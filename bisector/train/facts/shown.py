@@ -3,19 +3,30 @@
 A recipe shows everything; a function shows what it gives to `run.watch`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
-from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
+from torch.utils.data import (
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    RandomSampler,
+    SequentialSampler,
+    default_collate,
+)
 
 from bisector.train.alter import Augment
-from bisector.train.batches import Batch
+from bisector.train.batches import Batch, samples_in
 from bisector.train.parts import Parts
 from bisector.train.seeding import seed_loader_worker
+
+COUNTED = 1_000_000
+"""Samples of a data set up to which it is counted which of them an epoch takes."""
 
 
 class Absent(Exception):  # noqa: N818 - no error: the facts are not to be had here
@@ -44,11 +55,18 @@ class Source:
     collate: Callable[[list[Any]], Any] = default_collate
     loader: Iterable[Any] = ()
     workers: Workers = Workers()
+    part: tuple[int, ...] = ()
+    """The only samples that the order ever takes, where two splits are of one data set; else all."""
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """The numbers of the samples in the split."""
+        return self.part or range(samples_in(self.dataset) if self.dataset is not None else 0)
 
     @property
     def total(self) -> int:
         """Samples in the split; 0: it does not say."""
-        return 0 if self.dataset is None else len(self.dataset)  # type: ignore[arg-type]
+        return len(self.numbers)
 
     def sample(self, number: int) -> Batch:
         """A sample as its row in a batch would be: input and target."""
@@ -83,8 +101,8 @@ class Shown:
     val: Source | None = None
     augments: Mapping[str, tuple[Augment, torch.Generator]] = field(default_factory=dict)
     """What the training itself does to a batch before the model gets it."""
-    remade: nn.Module | None = None
-    """The model made a second time, with other initial weights."""
+    again: Callable[[], nn.Module] | None = None
+    """Makes the model a second time, with other initial weights."""
     holders: tuple[object, ...] = ()
     """What else may say how inputs are to be prepared, as the object that holds the splits."""
 
@@ -130,6 +148,7 @@ def of_recipe(parts: Parts) -> Shown:
         train=Source(parts.data.train, order, workers=workers),
         val=Source(parts.data.val),
         augments=parts.augments,
+        again=parts.again,
         holders=(parts.data,),
     )
 
@@ -164,7 +183,29 @@ def of_loader(loader: Iterable[Any]) -> Source:
         order=loader.batch_sampler,
         collate=loader.collate_fn,
         workers=Workers(loader.num_workers, loader.worker_init_fn, loader.persistent_workers),
+        part=part_of(loader),
     )
+
+
+def part_of(loader: DataLoader[Any]) -> tuple[int, ...]:
+    """The samples that the loader's sampler takes in every epoch, if these are not all."""
+    total = samples_in(loader.dataset)
+    if isinstance(loader.sampler, SequentialSampler | RandomSampler):
+        return ()
+    first, second = epochs_of(loader.batch_sampler, total)
+    return tuple(sorted(first)) if first == second and len(first) < total else ()
+
+
+def epochs_of(order: Iterable[list[int]] | None, total: int) -> tuple[set[int], set[int]]:
+    """The samples that two epochs take; nothing where that cannot be said.
+
+    A sampler that is told the epoch takes others in each, which is not seen here.
+    """
+    told = hasattr(order, "set_epoch") or hasattr(getattr(order, "sampler", None), "set_epoch")
+    if order is None or not isinstance(order, Sized) or told or total > COUNTED:
+        return set(), set()
+    one, two = (set(itertools.chain.from_iterable(order)) for _ in range(2))
+    return one, two
 
 
 class Called(nn.Module):
