@@ -15,7 +15,7 @@ from io import StringIO
 
 from bisector.cli.between_code import told_of
 from bisector.cli.between_experiment import experiment_of
-from bisector.cli.between_groups import AT_ONCE, arranged, next_level
+from bisector.cli.between_groups import JOINED, arranged, next_level
 from bisector.cli.between_sides import Sides, sides_of
 from bisector.cli.from_shell import SAVED, Conf, save_as
 from bisector.cli.given import Given, recorded
@@ -128,8 +128,9 @@ def _tell(args: argparse.Namespace, sides: Sides, groups: Sequence[Group]) -> No
             print(f"  {_line(sides, member)}")
         if group.requires:
             print(f"{'':<33}needs     {cut(clean(', '.join(sorted(group.requires))), 60)}")
-        if len(group.members) > 1 and len(groups) < AT_ONCE:
-            print(f"{'':<33}together, as they need each other")
+        if len(group.members) > 1:
+            why = ", as they need each other" if JOINED in group.name else ""
+            print(f"{'':<33}together{why}")
     print()
 
 

@@ -71,12 +71,12 @@ def parts_of(code: Code, piece: Difference) -> tuple[Difference, ...]:
 def version_of(code: Code, piece: Difference) -> Version:
     """The file of a piece without it, and with it alone, for what its text tells."""
     path = path_of(piece)
-    before = _text(code.good, path)
-    if not (some := _hunk_of(piece)):
-        return Version(path, before, _text(code.bad, path))
+    some = _hunk_of(piece)
+    if not path.endswith(".py") or not some:
+        return Version(path, _text(path, piece.good), _text(path, piece.bad))
     old, new = _entries(code, path)
     after = with_hunks(raw("cat-file", "blob", old.blob), hunks(old.blob, new.blob), some)
-    return Version(path, before, after.decode("utf-8", "replace"))
+    return Version(path, _text(path, piece.good), after.decode("utf-8", "replace"))
 
 
 def told_of(code: Code, piece: Difference) -> list[str]:
@@ -160,11 +160,11 @@ def _entries(code: Code, path: str) -> tuple[Entry, Entry]:
 
 
 @cache
-def _text(commit: str, path: str) -> str | None:
-    found = entry(commit, path)
-    if found is None or found.mode == LINK:
-        return None
-    return raw("cat-file", "blob", found.blob).decode("utf-8", "replace")
+def _text(path: str, blob: str | None) -> str | None:
+    """A Python file's text; of others, only whether there is one."""
+    if blob is None or not path.endswith(".py"):
+        return blob
+    return raw("cat-file", "blob", blob).decode("utf-8", "replace")
 
 
 _FORMAT = "%h %as %an: %s"

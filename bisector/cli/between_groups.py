@@ -16,6 +16,8 @@ from bisector.workload.python_needs import needs
 
 AT_ONCE = 64
 """Groups of differences in one search: so many cost hardly more runs than half of them."""
+JOINED = " & "
+"""In the name of a group whose members need each other."""
 
 
 def arranged(sides: Sides, found: Sequence[Difference]) -> list[Group]:
@@ -125,4 +127,4 @@ def _reached(name: str, edges: Mapping[str, set[str]]) -> set[str]:
 
 def _name(some: Sequence[Group]) -> str:
     first = some[0].name
-    return first if len(some) == 1 else f"{first} & {', '.join(g.name for g in some[1:])}"
+    return first if len(some) == 1 else f"{first}{JOINED}{', '.join(g.name for g in some[1:])}"
