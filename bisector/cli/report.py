@@ -24,7 +24,7 @@ from bisector.report.summary import summarise
 
 
 def main(args: argparse.Namespace) -> int:
-    """Exit code 0 once it is written, 4 if the verdict is one that --fail-on names.
+    """Exit code 0 once it is written; with --fail-on 4 for the verdicts it names, 1 for none yet.
 
     Raises:
         LaunchError: MLflow's store cannot be brought up to date.
@@ -41,7 +41,8 @@ def main(args: argparse.Namespace) -> int:
     if args.shapley:
         summary = replace(summary, attribution=attribution(session))
     publish(args, given, session.experiment, summary)
-    code = gated(args, summary.ruling, 0)
+    # For a gate, not knowing is no pass: the same codes as those of the search itself.
+    code = gated(args, summary.ruling, 1 if args.fail_on and not summary.decided else 0)
     if args.json or args.md:
         sys.stdout.write(
             json.dumps(as_json(summary), indent=1) + "\n" if args.json else markdown(summary)

@@ -1,5 +1,6 @@
 """`bisect run | report` as a gate of a CI system."""
 
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -18,6 +19,14 @@ def test_a_gate_fails_on_the_verdicts_it_names_and_on_no_others(
     assert [c.get("name") for c in suite.iter("testcase") if c.find("failure") is not None] == [
         "two"
     ]
+
+
+def test_a_gate_beside_a_search_without_a_verdict_does_not_pass(finished: Project) -> None:
+    journal = Path("out/x/journal.jsonl")
+    lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join(line for line in lines if '"Concluded"' not in line))
+    assert main(["report", "conf=x", "--md", "--fail-on", "culprit"]) == 1
+    assert main(["report", "conf=x", "--md"]) == 0
 
 
 def test_the_pull_request_shows_the_verdict_at_the_line_that_declares_the_culprit(
