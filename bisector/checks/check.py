@@ -42,7 +42,7 @@ FAMILIES: Mapping[str, tuple[Stage, str]] = {
     "loss_calls": (Stage.MODEL, "the calls of torch's functions that the loss makes"),
     "loss_shape": (Stage.MODEL, "a loss of class scores or of numbers"),
     "neutral": (Stage.MODEL, "a loss that has a setting at which it is the standard one"),
-    "reload": (Stage.MODEL, "a model that can be made a second time"),
+    "reload": (Stage.MODEL, "a model that can be made a second time: a recipe's, or module=..."),
     "parameters": (Stage.MODEL, "the gradient of the loss in every parameter"),
     "handed": (Stage.MODEL, "the optimizer and the parameters that it was given"),
     "first_step": (Stage.MODEL, "an optimizer that can take one step on a copy of the model"),

@@ -121,8 +121,9 @@ def state_not_saved(case: Case) -> Clue | None:
     Why it breaks training: a checkpoint does not hold all that the module is; what is loaded is not
     what was trained, and `.to(device)` leaves it behind.
 
-    How it is seen: the module is made twice with other random numbers; the second is given the
-    state of the first; both see one batch, in evaluation mode.
+    How it is seen: the module, or the model of a recipe, is made twice with other random numbers;
+    the second is given the state of the first; both see one batch, in evaluation mode. What a
+    function gives to `run.watch` was made once, so there it is not looked for.
 
     How to mend it: plain tensors as attributes are not saved: register them as buffers.
 
