@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
-HARMLESS = {"tabular": ("skip", "label_smoothing", "nesterov"),
+HARMLESS = {"tabular": ("feature_noise", "label_smoothing", "nesterov"),
             "digits": ("random_shift", "dropout", "squeeze_excite")}  # fmt: skip
 ALTER = "++recipe.trainer.alter."
 
@@ -34,10 +34,11 @@ class Search:
 
 
 NOISE = "+recipe.data.augment.loud={_target_: bisector.recipes.tabular.FeatureNoise, std: 12.0}"
-MASK = "+recipe.data.augment.hide={_target_: bisector.recipes.tabular.FeatureMask, share: 0.97}"
+MASK = "+recipe.data.augment.hide={_target_: bisector.recipes.tabular.FeatureMask, share: 0.999}"
 CUT = "+recipe.data.augment.cut={_target_: bisector.recipes.digits.Cutout, size: 7}"
 
-RPROP = "recipe.optimizer={_target_: torch.optim.Rprop, lr: 0.01, weight_decay: 0.0}"
+NLL = ("~recipe.loss", "+recipe.loss={_target_: torch.nn.NLLLoss}")
+RPROP = ("recipe.optimizer._target_=torch.optim.Rprop", "~recipe.optimizer.weight_decay")
 
 SEARCHES: Mapping[str, Search] = {
     "loud noise on the features": Search(("R13",), "tabular", (NOISE,)),
@@ -48,8 +49,14 @@ SEARCHES: Mapping[str, Search] = {
     "targets of other samples": Search(("R04",), "tabular", (f"{ALTER}permute=true",)),
     "baseline: rate x 400": Search(("R36",), "tabular", baseline=("recipe.optimizer.lr=20.0",)),
     "nearly all features hidden": Search(("R13",), "tabular", (MASK,)),
-    "dropout of nearly all": Search(("R30",), "tabular", ("recipe.model.dropout=0.98",)),
+    "labels smoothed to nothing": Search(
+        ("R30", "R18"), "tabular", ("recipe.loss.label_smoothing=0.99",)
+    ),
     "an eighth of an epoch": Search(("R31",), "tabular", ("recipe.trainer.epochs=0.125",)),
+    "ended at half of its time": Search(
+        ("R31",), "digits", ("recipe.trainer.epochs=4.5", "recipe.trainer.log_every=2")
+    ),
+    "scores for a loss of logarithms": Search(("R19", "R18"), "tabular", NLL),
     "a loss that is summed": Search(("R18",), "tabular", ("recipe.loss.reduction=sum",)),
     "noise in place of the inputs": Search(("R02", "R04"), "tabular", (f"{ALTER}noise=true",)),
     "baseline: weight decay 3": Search(
@@ -58,7 +65,7 @@ SEARCHES: Mapping[str, Search] = {
     "nearly all of an image cut": Search(("R13",), "digits", (CUT,)),
     "a single unit": Search(("R24",), "digits", ("recipe.model.width=1",)),
     "a handful of samples": Search(("R09",), "digits", (f"{ALTER}share=0.02",)),
-    "Rprop on small batches": Search(("R34", "R36"), "digits", (RPROP,)),
+    "Rprop on small batches": Search(("R34", "R36"), "digits", RPROP),
     "baseline: rate / 100,000": Search(("R36",), "digits", baseline=("recipe.optimizer.lr=1e-7",)),
 }
 """Searches by what was planted."""

@@ -258,7 +258,9 @@ def few_large_steps(case: Case) -> Clue | None:
     limits={
         "gain": Limit(
             0.25, "our choice: as many steps again would bring a quarter more of the fall"
-        )
+        ),
+        "steps": Limit(20, "our choice: hardly a network is trained in fewer"),
+        "left": Limit(0.2, "our choice: the share of the first loss that is left at the end"),
     },
 )
 def still_falling(case: Case) -> Clue | None:
@@ -267,7 +269,8 @@ def still_falling(case: Case) -> Clue | None:
     Why it breaks training: it does not; it was ended too early.
 
     How it is seen: a line through the loss of the last half of the run, with the confidence interval
-    of its slope. Drawn on for as many steps again, it promises so much of the fall so far.
+    of its slope. Drawn on for as many steps again, it promises so much of the fall so far. Or the
+    whole run is a few steps, and the loss is far from learnt.
 
     How to mend it: more steps, with a schedule that is as long; or a higher learning rate.
 
@@ -279,6 +282,10 @@ def still_falling(case: Case) -> Clue | None:
     Source: reason 31, "give it time".
     """
     steps, loss = numbers(case.each("course", "loss_steps")), numbers(case.each("course", "loss"))
+    made = _steps(case)
+    few = 0 < made < case.limits["steps"]
+    if few and loss and finite(loss) == loss and loss[-1] > case.limits["left"] * abs(loss[0]):
+        return Clue(f"The whole run is {made:.0f} steps.", {"loss": loss}, Crossed("steps", made))
     half = [(s, v) for s, v in zip(steps, loss, strict=True) if s >= steps[-1] / 2] if steps else []
     if len(half) < 6 or not all(math.isfinite(v) for v in loss):
         return None
@@ -295,6 +302,12 @@ def still_falling(case: Case) -> Clue | None:
         f"steps again would bring {gain:.0%} more."
     )
     return Clue(words, {"slope": slope, "error": error, "steps": steps[-1]}, Crossed("gain", gain))
+
+
+def _steps(case: Case) -> float:
+    """The steps of the whole run, where they were counted; a curve may be over epochs."""
+    made = float(case.facts.get("passes", {}).get("steps", 0.0))
+    return max(made, case.number("course", "planned")) if made else 0.0
 
 
 def _line(points: list[tuple[float, float]]) -> tuple[float, float]:

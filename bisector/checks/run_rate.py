@@ -218,7 +218,8 @@ def _harmed(case: Case) -> bool:
     limits={
         "path": Limit(
             0.01, "our choice: healthy trainings of 20 to 200 steps move their weights by 0.3 to 4"
-        )
+        ),
+        "steps": Limit(20, "our choice: fewer steps do not get far whatever their length"),
     },
 )
 def steps_too_short(case: Case) -> Clue | None:
@@ -240,7 +241,7 @@ def steps_too_short(case: Case) -> Clue | None:
     Source: reason 36; Karpathy, CS231n notes: 1e-3 a step is usual.
     """
     by_look, steps = _typical(case), numbers(case.each("run_weights", "steps"))
-    if not finite(by_look):
+    if not finite(by_look) or case.number("passes", "steps") < case.limits["steps"]:
         return None
     ends = [*steps[1:], max(steps[-1], case.number("passes", "steps")) + 1]
     path = sum(
