@@ -1,5 +1,6 @@
 """bisect: find which addition broke a training run, and why."""
 
+import warnings
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
@@ -18,7 +19,10 @@ def __getattr__(name: str) -> object:
 
         return getattr(reporting, name)
     if name == "load":
-        from bisector.notebook import load as found  # noqa: PLC0415  see above
+        with warnings.catch_warnings():
+            # Optuna's progress bars complain in a notebook without widgets; none is shown here.
+            warnings.filterwarnings("ignore", message="IProgress not found")
+            from bisector.notebook import load as found  # noqa: PLC0415  see above
 
         return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
