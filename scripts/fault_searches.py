@@ -30,7 +30,7 @@ class Search:
     culprit: tuple[str, ...] = ()
     """The overrides of the addition that breaks it."""
     baseline: tuple[str, ...] = ()
-    """Overrides that break the baseline itself."""
+    """Overrides of the experiment, e.g. such that break the baseline itself."""
 
 
 NOISE = "+recipe.data.augment.loud={_target_: bisector.recipes.tabular.FeatureNoise, std: 12.0}"
@@ -53,6 +53,12 @@ SEARCHES: Mapping[str, Search] = {
         ("R30", "R18"), "tabular", ("recipe.loss.label_smoothing=0.99",)
     ),
     "an eighth of an epoch": Search(("R31",), "tabular", ("recipe.trainer.epochs=0.125",)),
+    "ended after an epoch": Search(
+        ("R31",),
+        "tabular",
+        ("recipe.trainer.epochs=1", "recipe.trainer.log_every=1"),
+        ("judge.min_effect=0.08",),
+    ),
     "ended at half of its time": Search(
         ("R31",), "digits", ("recipe.trainer.epochs=4.5", "recipe.trainer.log_every=2")
     ),

@@ -104,9 +104,10 @@ PROVES: Mapping[str, tuple[Variant, ...]] = {
     "R34": (Variant.ADAMW, Variant.SGD),
     "R35": (Variant.CLIP_GRADIENTS, Variant.LOWER_LR),
     "R36": (Variant.LOWER_LR, Variant.MUCH_LOWER_LR, Variant.HIGHER_LR),
+    "R37b": (),  # Which operation gave it was seen; a change that does not help denies nothing.
     "R37": (Variant.CLIP_GRADIENTS, Variant.LOWER_LR, Variant.FULL_PRECISION),
 }
-"""THE table: by reason, the changes of which each proves it if the training then works.
+"""THE table: by reason or check, the changes of which each proves it if the training then works.
 
 The likeliest is first. A check whose remedy names its own variants goes before it.
 """

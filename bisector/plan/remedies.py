@@ -42,7 +42,7 @@ def attempts(
 ) -> tuple[Attempt, ...]:
     """The changes of which each would prove a finding, the likeliest first."""
     own = finding.remedy.variants if finding.remedy.safety is Safety.SAFE else ()
-    named = tuple(map(Variant, own)) or PROVES.get(finding.reason, ())
+    named = tuple(map(Variant, own)) or PROVES.get(finding.check, PROVES.get(finding.reason, ()))
     found = (altered(experiment, additions, variant) for variant in named)
     return tuple(a for a in found if a is not None)
 

@@ -52,6 +52,7 @@ def _begin(session: Session, trial: Trial, rundir: Path) -> None:
 
 def _same_file(there: Path, here: Path) -> None:
     """A second name for a file, or a copy where the file system knows no such thing."""
+    here.unlink(missing_ok=True)  # Of a preparation that was killed before its launch.
     try:
         here.hardlink_to(there)
     except OSError:

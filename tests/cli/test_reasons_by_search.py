@@ -24,16 +24,16 @@ def reasons(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> list[di
 
 @pytest.mark.slow
 def test_what_was_ended_too_early_is_proved_by_going_on_with_it(tmp_path, monkeypatch) -> None:
-    first, *_ = reasons(tmp_path, monkeypatch, "ended at half of its time")
+    first, *_ = reasons(tmp_path, monkeypatch, "ended after an epoch")
     assert (first["status"], first["finding"]["check"]) == ("proved", "R31")
     assert "train twice as long (going on from run " in first["because"]
 
 
 @pytest.mark.slow
 def test_what_no_finding_mends_gets_a_mend_whose_reason_is_not_known(tmp_path, monkeypatch) -> None:
-    first, *others = reasons(tmp_path, monkeypatch, "an eighth of an epoch")
+    first, *others = reasons(tmp_path, monkeypatch, "ended at half of its time")
     assert (first["status"], first["finding"]["title"]) == ("proved", "a mend that works")
-    assert first["mend"] == ["++recipe.trainer.epochs=18.0125"]
+    assert first["mend"] == ["++recipe.trainer.epochs=9.45"]
     assert {r["status"] for r in others} <= {"refuted"}
 
 

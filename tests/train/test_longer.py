@@ -141,6 +141,16 @@ def test_a_watched_run_is_as_good_a_beginning(tmp_path):
     assert json.loads((folder / FACTS).read_text())["continues"] == 0
 
 
+def test_what_was_prepared_before_a_kill_is_prepared_again(tmp_path):
+    search = Search(tmp_path)
+    search.train(Arm())
+    trial = Trial(1, LONGER, 0, Purpose.EXPERIMENT)
+    folder = search.home / "runs" / "001"
+    for _ in range(2):
+        search.workload.prepare(search.session, trial, folder)
+    assert (folder / BEGIN).samefile(search.home / "runs" / "000" / KEPT)
+
+
 def kept(home):
     return sorted(int(path.parent.name) for path in home.glob(f"runs/*/{KEPT}"))
 
