@@ -106,7 +106,7 @@ def _why(summary: Summary) -> str:
     """Every reason that a check or an experiment gave, with how far it is proved."""
     head = ["reason", "status", "what was seen", "what was tried"]
     tables = [
-        f"### Why {_prose(told.subject)} does not train\n\n"
+        f"### Why {_prose(told.subject)} {'do' if told.several else 'does'} not train\n\n"
         + _table(head, [_reason(r) for r in told.reasons])
         for told in summary.why
         if told.reasons

@@ -23,6 +23,11 @@ class Why:
     unlooked: tuple[str, ...]
     """What the checks that could not look would have needed, each with their ids."""
 
+    @property
+    def several(self) -> bool:
+        """Whether the subject is a plural."""
+        return self.subject.endswith(" together")
+
 
 def whys(session: Session) -> tuple[Why, ...]:
     """The last explanation of every arm that was to be explained."""
