@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,9 @@ import pytest
 import torch
 from check_gallery import Net, examined_shown, table, warned
 from torch import nn
-from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, Sampler, TensorDataset
 
-from bisector.train.facts.shown import Absent, Shown
+from bisector.train.facts.shown import Absent, Shown, of_watch
 from bisector.train.run import Run
 from bisector.train.watching import Watching, watched
 
@@ -90,6 +91,24 @@ def test_of_a_stream_the_batches_are_looked_at_and_its_order_is_not(tmp_path: Pa
     told = {u.check: u.because for u in diagnosis.unlooked}
     assert "no samples by number" in told["R07a"]
     assert {"R10", "R12", "R19a"} <= set(diagnosis.silent)
+
+
+class Endless(Sampler[int]):
+    """Draws for ever, as some loops by steps do."""
+
+    def __iter__(self) -> Iterator[int]:
+        while True:
+            yield from torch.randperm(100).tolist()
+
+
+def test_a_sampler_without_an_end_is_looked_at_all_the_same() -> None:
+    split = table()
+    loader = DataLoader(TensorDataset(split.x, split.y), batch_size=32, sampler=Endless())
+    net = Net()
+    shown = of_watch(net, torch.optim.Adam(net.parameters()), nn.CrossEntropyLoss(), loader, None)
+    diagnosis = examined_shown(shown)
+    assert warned(diagnosis) == []
+    assert "R03d" in {u.check for u in diagnosis.unlooked}
 
 
 def test_what_was_not_shown_is_named_check_by_check(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ A recipe shows everything; a function shows what it gives to `run.watch`.
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,7 @@ from bisector.train.batches import Batch, samples_in
 from bisector.train.parts import Parts
 from bisector.train.seeding import seed_loader_worker
 
-COUNTED = 1_000_000
+COUNTED = 200_000
 """Samples of a data set up to which it is counted which of them an epoch takes."""
 
 
@@ -202,10 +202,15 @@ def epochs_of(order: Iterable[list[int]] | None, total: int) -> tuple[set[int], 
     A sampler that is told the epoch takes others in each, which is not seen here.
     """
     told = hasattr(order, "set_epoch") or hasattr(getattr(order, "sampler", None), "set_epoch")
-    if order is None or not isinstance(order, Sized) or told or total > COUNTED:
+    if order is None or told or total > COUNTED:
         return set(), set()
-    one, two = (set(itertools.chain.from_iterable(order)) for _ in range(2))
-    return one, two
+    one, two = (list(itertools.islice(each_of(order), 4 * total + 1)) for _ in range(2))
+    return (set(one), set(two)) if max(len(one), len(two)) <= 4 * total else (set(), set())
+
+
+def each_of(order: Iterable[list[int]]) -> Iterator[int]:
+    """The samples of all batches, one by one; there may be no end of them."""
+    return itertools.chain.from_iterable(order)
 
 
 class Called(nn.Module):
