@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
-HARMLESS = {"tabular": ("feature_noise", "label_smoothing", "nesterov"),
+HARMLESS = {"tabular": ("feature_noise", "feature_mask", "nesterov"),
             "digits": ("random_shift", "dropout", "squeeze_excite")}  # fmt: skip
 ALTER = "++recipe.trainer.alter."
 
@@ -44,7 +44,7 @@ SEARCHES: Mapping[str, Search] = {
     "loud noise on the features": Search(("R13",), "tabular", (NOISE,)),
     "weight decay 1": Search(("R30",), "tabular", ("recipe.optimizer.weight_decay=1.0",)),
     "one batch is all": Search(
-        ("R11",), "tabular", ("recipe.trainer.batch_size=379", "recipe.trainer.epochs=4")
+        ("R11",), "tabular", ("recipe.trainer.batch_size=379", "recipe.trainer.epochs=12")
     ),
     "targets of other samples": Search(("R04",), "tabular", (f"{ALTER}permute=true",)),
     "baseline: rate x 400": Search(("R36",), "tabular", baseline=("recipe.optimizer.lr=20.0",)),

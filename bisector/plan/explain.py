@@ -4,7 +4,15 @@ from collections.abc import Iterator, Sequence
 
 from bisector.model.finding import Finding, Reason, Status
 from bisector.model.session import Explained, Session
-from bisector.plan.remedies import Attempt, attempts, mend_of, standing, tried, worth_trying
+from bisector.plan.remedies import (
+    Attempt,
+    attempts,
+    impossible,
+    mend_of,
+    standing,
+    tried,
+    worth_trying,
+)
 from bisector.ports import Decision
 
 ORDER = (Status.PROVED, Status.SUSPECTED, Status.REFUTED)
@@ -49,6 +57,7 @@ def _reasons(session: Session, additions: frozenset[str]) -> Iterator[Reason]:
 def reason(session: Session, additions: frozenset[str], finding: Finding) -> Reason:
     """A finding, with what its remedies have shown."""
     ways = attempts(session.experiment, additions, finding) if _may_be(finding) else ()
+    ways = tuple(way for way in ways if not impossible(session, way.arm))
     told = [(standing(session, way.arm), way) for way in ways]
     best = min(told, key=lambda each: ORDER.index(each[0]), default=None)
     if best is None:

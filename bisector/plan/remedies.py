@@ -81,6 +81,14 @@ def standing(session: Session, arm: Arm) -> Status:
     return Status.PROVED if len(runs) >= enough else Status.SUSPECTED
 
 
+def impossible(session: Session, arm: Arm) -> bool:
+    """Whether an arm was asked for and cannot be judged, e.g. as it does not go with the set."""
+    ended = [e.verdict for e in session.judged if e.trial.arm == arm]
+    return bool(ended) and all(
+        v.outcome is Outcome.UNRESOLVED and not (v.retry or v.interrupted) for v in ended
+    )
+
+
 def tried(session: Session, attempt: Attempt) -> str:
     """What was tried and how it came out, in one clause; empty: nothing was."""
     runs = session.runs(attempt.arm)
