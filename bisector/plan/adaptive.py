@@ -43,6 +43,8 @@ class AdaptivePlanner:
     """Beta prior of the chance that a broken arm's run passes: (passes, fails)."""
     flaky: float = 0.02
     """Chance that runs deceive several times as often as that."""
+    intermittent: float = 0.03
+    """Chance that the failure sought shows on some seeds only."""
     prior: Mapping[str, float] = field(default_factory=dict)
     """Prior weights by shape of explanation, over those of `catalogue.PRIOR`."""
 
@@ -74,7 +76,7 @@ class AdaptivePlanner:
     def _belief(self, experiment: Experiment, seen: Observations) -> Belief:
         prior = tuple(sorted({**PRIOR, **self.prior}.items()))
         (a1, a0), (b1, b0) = self.false_fail, self.false_pass
-        slip = Slip((a1, a0), (b1, b0), self.flaky)
+        slip = Slip((a1, a0), (b1, b0), self.flaky, self.intermittent)
         return _believe(experiment, seen, (self.evidence, slip, prior))
 
     def _ask(

@@ -22,6 +22,8 @@ Ints = NDArray[np.int64]
 
 FLAKY_FAIL, FLAKY_PASS = (3.0, 12.0), (4.0, 8.0)
 """The error rates' Beta priors where training is known to be flaky."""
+NOW_AND_THEN = (4.0, 6.0)
+"""That of a broken arm's run that passes, where the failure shows on some seeds only."""
 AROUND = ((0.4, 0.35), (1.0, 0.4), (2.4, 0.25))
 """A Beta prior in short: multiples of its mean, and their weights."""
 
@@ -92,22 +94,27 @@ class Slip:
     """The same for a broken arm's run that passes."""
     flaky: float = 0.02
     """Chance that training is flaky, with error rates several times as high."""
+    intermittent: float = 0.03
+    """Chance that the failure itself shows on some seeds only."""
 
     @property
     def regimes(self) -> tuple[tuple[float, tuple[float, float], tuple[float, float]], ...]:
         """Weight and both priors of each regime."""
-        calm = (1 - self.flaky, self.false_fail, self.false_pass)
-        return (calm, (self.flaky, FLAKY_FAIL, FLAKY_PASS)) if self.flaky else (calm,)
+        rare = (
+            (self.intermittent, self.false_fail, NOW_AND_THEN),
+            (self.flaky, FLAKY_FAIL, FLAKY_PASS),
+        )
+        calm = (1 - self.flaky - self.intermittent, self.false_fail, self.false_pass)
+        return (calm, *(regime for regime in rare if regime[0]))
 
     @property
     def settings(self) -> Floats:
         """A few (false fail, false pass, weight) that stand for all, shape (settings, 3)."""
         (a1, a0), (b1, b0) = self.false_fail, self.false_pass
-        rows = [
-            (min(0.4, x * a1 / (a1 + a0)), min(0.4, x * b1 / (b1 + b0)), (1 - self.flaky) * w)
-            for x, w in AROUND
-        ]
-        return np.array([*rows, (0.2, 1 / 3, max(self.flaky, 1e-9))])
+        a, b, calm = a1 / (a1 + a0), b1 / (b1 + b0), 1 - self.flaky - self.intermittent
+        rows = [(min(0.4, x * a), min(0.4, x * b), calm * w) for x, w in AROUND]
+        rows += [(a, 0.4, max(self.intermittent, 1e-9)), (0.2, 1 / 3, max(self.flaky, 1e-9))]
+        return np.array(rows)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from bisector.plan.asks import Want, again, broken_share, missing, numbered, pen
 from bisector.plan.lr_sweep import lr_verdicts, lr_wants
 from bisector.plan.proof import clauses, proof
 from bisector.plan.rulings import (
+    BROKEN,
+    FLAKY,
     baseline_ruling,
     breaks,
     effect_of,
@@ -54,18 +56,29 @@ def reproduce(session: Session, slots: int) -> Decision | None:
 def reproduce_wants(session: Session) -> tuple[Want, ...]:
     """The baseline's repeats, and everything on until it plainly breaks or is known not to."""
     budget, full = session.experiment.budget, Arm(session.experiment.full)
-    share = broken_share(session.runs(Arm()))
     runs = session.runs(full)
     failed = sum(e.verdict.outcome is Outcome.BROKEN for e in runs)
     search = not runs or breaks(runs, budget.confidence)
-    # One bad run among the repeats is chance or an unreliable baseline, and a failure near the
-    # line may be the noise of either: look twice as long.
-    doubtful = 0 < share < 1 or (failed > 0 and not search)
     count = 1 if search else passes_needed(budget.confidence, failed)
     return (
-        Want(Arm(), budget.repeats * (2 if doubtful else 1), Purpose.BASELINE),
+        Want(Arm(), _repeats(session, doubtful=failed > 0 and not search), Purpose.BASELINE),
         Want(full, count, Purpose.REPRODUCE),
     )
+
+
+def _repeats(session: Session, *, doubtful: bool) -> int:
+    """How often the baseline is trained.
+
+    One bad run among the repeats is chance or an unreliable baseline, and a failure near the line
+    may be the noise of either: look twice as long. Two of six come of a recipe that breaks on one
+    seed in twenty in 3 % of all searches, so that to call it flaky takes as many runs again.
+    """
+    usual, runs = session.experiment.budget.repeats, session.runs(Arm())
+    if not (doubtful or 0 < broken_share(runs) < 1):
+        return usual
+    longer = runs[: 2 * usual]
+    flaky = len(longer) == 2 * usual and FLAKY < broken_share(longer) < BROKEN
+    return usual * (4 if flaky else 2)
 
 
 def baseline_is_known(session: Session) -> bool:

@@ -21,6 +21,8 @@ from bisector.plan.dormant import dormant
 from bisector.plan.effect import effect, seeds_needed
 from bisector.plan.proof import Proof, with_requirements
 
+BROKEN = 0.5
+"""Share of broken baseline runs from which it is said to break by itself."""
 FLAKY = 0.25
 """Share of broken baseline runs above which nothing can be held against the baseline."""
 
@@ -45,7 +47,7 @@ def baseline_ruling(session: Session, baseline: Arm) -> Concluded | None:
         last = next((e for e in reversed(session.judged) if e.trial.arm == baseline), None)
         why = last.verdict.because if last else "the budget is too small for it"
         return Concluded(Ruling.INCONCLUSIVE, (), 0.0, f"no baseline run could be judged: {why}")
-    if share >= 0.5:
+    if share >= BROKEN:
         why = next(e.verdict.because for e in runs if e.verdict.outcome is Outcome.BROKEN)
         because = f"the baseline breaks by itself on {_of(share, runs)} seeds: {why}"
         return Concluded(

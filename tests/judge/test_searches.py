@@ -71,16 +71,17 @@ def test_one_failure_near_the_line_is_looked_at_again_before_anybody_is_suspecte
     assert len(session.of(Purpose.BASELINE)) == 2 * session.experiment.budget.repeats
 
 
-@pytest.mark.parametrize(("unlucky", "ruling"), [(1, Ruling.INTERACTION), (9, Ruling.INCONCLUSIVE)])
+@pytest.mark.parametrize(("unlucky", "ruling"), [(1, Ruling.INTERACTION), (9, Ruling.CULPRIT)])
 def test_a_part_of_a_culprit_that_breaks_once_is_looked_at_again(bench, unlucky, ruling) -> None:
     broke = []
 
     def train(trial: Trial) -> Evidence:
         on = trial.arm.additions
-        chance = trial.purpose is Purpose.CONFIRM and on == {"a2"} and len(broke) < unlucky
+        begun = broke or trial.purpose is Purpose.CONFIRM
+        chance = begun and on == {"a2"} and len(broke) < unlucky
         if chance:
             broke.append(trial)
-        return bench.scored(0.3 if chance or {"a2", "a4"} <= on else 0.9)
+        return bench.scored(0.3 if chance or {"a2", "a3"} <= on else 0.9)
 
     session = bench.search(bench.additions(6), train)
     assert broke

@@ -1,5 +1,6 @@
 """What breaks training and does not show, because another addition rescues it."""
 
+import pytest
 from simulated_searches import judged_by_hand
 
 from bisector.model.session import Session
@@ -10,12 +11,19 @@ def of(session: Session) -> list[tuple[list[str], list[str]]]:
     return [(sorted(d.culprit), sorted(d.rescuers)) for d in dormant(session)]
 
 
-def test_a_culprit_that_another_addition_rescues_is_found_beside_the_one_that_shows() -> None:
-    session = judged_by_hand(8, lambda on: "a2" in on or ("a4" in on and "a3" not in on), seed=0)
+@pytest.mark.parametrize(
+    ("shows", "sleeps", "rescuer"), [("a6", "a7", "a4"), ("a1", "a2", "a4"), ("a2", "a0", "a7")]
+)
+def test_a_culprit_that_another_addition_rescues_is_found_beside_the_one_that_shows(
+    shows: str, sleeps: str, rescuer: str
+) -> None:
+    session = judged_by_hand(8, lambda on: shows in on or (sleeps in on and rescuer not in on))
+    met = [e for e in session.judged if e.verdict.signature and shows not in e.trial.arm.additions]
     end = session.conclusion
+    assert met
     assert end is not None
-    assert end.culprits == (frozenset({"a2"}),)
-    assert [(sorted(d.culprit), sorted(d.rescuers)) for d in end.dormant] == [(["a4"], ["a3"])]
+    assert end.culprits == (frozenset({shows}),)
+    assert [(sorted(d.culprit), sorted(d.rescuers)) for d in end.dormant] == [([sleeps], [rescuer])]
     assert end.dormant[0].probability >= 0.9
 
 

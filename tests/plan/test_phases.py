@@ -166,9 +166,10 @@ def test_a_broken_baseline_is_told_before_anything_else_is_run() -> None:
 
 
 def test_a_flaky_baseline_is_told_with_the_repeats_it_would_take() -> None:
-    session = play(experiment(6), AdaptivePlanner(), lambda t: t.seed in (1, 4))
+    session = play(experiment(6), AdaptivePlanner(), lambda t: t.seed % 3 == 1)
     found = end(session)
     assert found.ruling is Ruling.BASELINE_FLAKY
+    assert len(session.of(Purpose.BASELINE)) == 12
     assert f"about {repeats_needed(1 / 3, 0.99)} seeds" in found.because
     assert not found.ruling.decided
 
@@ -180,6 +181,16 @@ def test_a_baseline_that_fails_once_in_many_is_only_looked_at_longer() -> None:
         lambda t: "a1" in t.arm.additions or (t.seed == 1 and not t.arm.additions),
     )
     assert len(session.of(Purpose.BASELINE)) == 6
+    assert end(session).culprits == (frozenset({"a1"}),)
+
+
+def test_a_baseline_that_fails_twice_in_six_by_chance_does_not_end_the_search() -> None:
+    session = play(
+        experiment(6),
+        AdaptivePlanner(),
+        lambda t: "a1" in t.arm.additions or (t.seed in (1, 4) and not t.arm.additions),
+    )
+    assert len(session.of(Purpose.BASELINE)) == 12
     assert end(session).culprits == (frozenset({"a1"}),)
 
 

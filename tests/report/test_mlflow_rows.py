@@ -146,7 +146,9 @@ def test_the_parent_says_the_verdict_in_its_name_and_in_its_note() -> None:
     assert "tags.outcome = 'broken'" in text
     assert "on their way" in note(Script().session)
     linked = note(needs_lr().session, links(needs_lr().session, "7", "p")).split("\n\n")
-    assert "(#/experiments/7/runs/p/artifacts/report.html?workflowType=machine_learning)" in linked[1]
+    assert (
+        "(#/experiments/7/runs/p/artifacts/report.html?workflowType=machine_learning)" in linked[1]
+    )
 
 
 def test_a_note_and_a_view_fit_into_a_tag_however_many_additions_there_are() -> None:
