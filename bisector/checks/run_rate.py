@@ -154,7 +154,7 @@ USUAL = 0.95
     "R36b",
     "steps too long for the weights",
     needs=("run_weights",),
-    remedy=Remedy("Lower the learning rate by 10, or warm up."),
+    remedy=Remedy("Lower the learning rate, or warm up."),
     limits={
         "ratio": Limit(
             0.1, "1e-3 is usual; 100 times that is too much (DeepDiagnosis, TheDeepChecker)"

@@ -11,7 +11,7 @@ from typing import Any
 
 from bisector.collect.course import course
 from bisector.collect.facts import looked
-from bisector.model.evidence import Curve, Evidence, Exit
+from bisector.model.evidence import CONSTANT_ANSWER, Curve, Evidence, Exit
 from bisector.model.finding import Looked
 from bisector.rundir import EXIT, EXIT_ENVIRONMENT, EXIT_OOM, FACTS, LOG, METRICS, SKIP
 
@@ -67,9 +67,14 @@ class NativeCollector:
         return Evidence(
             exit=_exit(ended, log),
             curves=self._curves(rundir / METRICS),
-            facts={k: v for k, v in facts.items() if isinstance(v, int | float | str)},
+            facts={self._fact(k): v for k, v in facts.items() if isinstance(v, int | float | str)},
             log_tail=log,
         )
+
+    def _fact(self, key: str) -> str:
+        """A fact's name; in one about a metric, by our name for that."""
+        theirs = key.removeprefix(CONSTANT_ANSWER)
+        return key if theirs == key else CONSTANT_ANSWER + self.names.get(theirs, theirs)
 
     def look(self, rundir: Path) -> Looked:
         """The facts that checks go by."""

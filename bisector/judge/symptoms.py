@@ -5,7 +5,7 @@ from math import isfinite
 
 from bisector.judge.noise import Noise
 from bisector.judge.signature import crash_signature
-from bisector.model.evidence import OBSERVED_LOSS, Evidence, Exit, Signal
+from bisector.model.evidence import CONSTANT_ANSWER, OBSERVED_LOSS, Evidence, Exit, Signal
 from bisector.model.experiment import Metric
 from bisector.model.verdict import Outcome, Signature, Symptom, Verdict
 
@@ -14,6 +14,8 @@ BY_HEART = 32
 """Samples that any network which learns at all learns by heart; more may take longer."""
 LOSS_KEPT = 0.1
 """Share of its first loss that such a set may keep (an error of 5 % in TheDeepChecker, 2022)."""
+LOSS_OF_CONSTANT = 0.98
+"""Share of the loss of the best constant answer below which a network has learned something."""
 
 
 def value_of(evidence: Evidence, metric: Metric) -> float | None:
@@ -81,6 +83,36 @@ def stuck(e: Evidence, metric: Metric, noise: Noise | None) -> Verdict | None:
     return _broken(Signature(symptom), 1.0, f"loss went from {first:.3g} to {last:.3g}")
 
 
+def no_better_than_a_constant(e: Evidence, metric: Metric, noise: Noise | None) -> Verdict | None:
+    """With nothing to compare it with, a run must beat one and the same answer to every sample.
+
+    Either way will do: classes that are weighted can cost accuracy, and answers that are right and
+    too sure of themselves cost loss.
+    """
+    value, constant = value_of(e, metric), _of_constant(e, metric.name)
+    if noise is not None or value is None or constant is None:
+        return None
+    if metric.harm(value, constant) < -metric.min_effect / 2:
+        return None
+    if _learned_something(e, metric):
+        return None
+    said = f"{metric.name} {value:.4g}, and one answer to all samples scores {constant:.4g}"
+    return _broken(Signature(Symptom.STUCK), 1.0, said)
+
+
+def _learned_something(e: Evidence, metric: Metric) -> bool:
+    """Whether the validation loss is known to be below that of the best constant answer."""
+    losses, constant = e.curves.get(Signal.VAL_LOSS), _of_constant(e, Signal.VAL_LOSS)
+    if losses is None or constant is None:
+        return False
+    return losses.tail(metric.last) < LOSS_OF_CONSTANT * constant
+
+
+def _of_constant(e: Evidence, name: str) -> float | None:
+    found = e.facts.get(f"{CONSTANT_ANSWER}{name}")
+    return float(found) if isinstance(found, int | float) else None
+
+
 def not_learned_by_heart(e: Evidence, metric: Metric, noise: Noise | None) -> Verdict | None:
     """A handful of samples, seen over and over again, kept most of their loss."""
     shown, kept = e.facts.get("tiny_set"), e.facts.get("tiny_set_kept")
@@ -117,6 +149,7 @@ SYMPTOMS: Sequence[Look] = (
     no_metric,
     not_learned_by_heart,
     stuck,
+    no_better_than_a_constant,
     worse,
 )
 """In the order in which they explain each other: the first to speak is the verdict."""

@@ -18,6 +18,9 @@ class Signal(StrEnum):
 OBSERVED_LOSS = "observed/loss"
 """The loss of each step of a command that is observed, seen as its backward pass began."""
 
+CONSTANT_ANSWER = "constant_answer."
+"""Begins the fact that says what one answer for all samples scores; the metric's name follows."""
+
 
 class Exit(StrEnum):
     """How the process ended."""

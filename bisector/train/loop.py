@@ -15,6 +15,7 @@ import torch
 from omegaconf import DictConfig
 
 from bisector.train.batches import Batch, evaluation_batches, samples_in, training_batches
+from bisector.train.constant import constant_scores
 from bisector.train.parts import Parts, build
 from bisector.train.run import Run
 from bisector.train.schedule import advance
@@ -32,6 +33,7 @@ def train(cfg: DictConfig, run: Run) -> None:
     run.watch(training.parts.model, training.parts.optimizer, loss=training.parts.loss)
     if training.parts.settings.alter.tiny is None:
         training.go_on()
+        training.compare()
     else:
         training.learn_by_heart()
 
@@ -45,6 +47,10 @@ class Training:
         self.step = 0
         self.losses: list[torch.Tensor] = []
         """One value per update since the last was logged; on the device, so that nothing waits."""
+        self.targets: list[torch.Tensor] = []
+        """Of all validation batches, as last evaluated."""
+        self.output = torch.empty(0)
+        """The model's, of the last of them."""
 
     def go_on(self) -> None:
         """Train to the planned step, or until told to stop, or until the loss is not finite."""
@@ -79,6 +85,11 @@ class Training:
             if told:
                 break
         self.run.keep(self.state)
+
+    def compare(self) -> None:
+        """Record what one answer to all validation samples would have scored."""
+        if self.targets and not self.parts.settings.alter.samples:
+            self.run.facts(**constant_scores(self.parts.metric, self.targets, self.output))
 
     def learn_by_heart(self) -> None:
         """Train on the tiny set, and record which share of its loss is left at the end."""
@@ -157,6 +168,7 @@ class Training:
         model.eval()
         totals: dict[str, Any] = defaultdict(float)
         samples = 0
+        self.targets = []
         for batch in evaluation_batches(parts.data.val, 4 * parts.settings.batch_size):
             x, y = (part.to(self.run.device, non_blocking=True) for part in batch)
             with self.autocast():
@@ -164,6 +176,8 @@ class Training:
             for name, mean in parts.metric(output.float(), y).items():
                 totals[name] += mean * len(x)
             samples += len(x)
+            self.targets.append(y)
+            self.output = output
         parts.model.train()
         means = {name: float(total / samples) for name, total in totals.items()}
         self.run.log(self.step, **{f"val_{name}": mean for name, mean in means.items()})

@@ -78,6 +78,11 @@ class AlterSettings:
     share: float | None = None
     """Only this share of the training samples, evaluated as ever."""
 
+    @property
+    def samples(self) -> bool:
+        """Whether there is less to learn from than the recipe has, or nothing."""
+        return self.noise or self.permute or (self.tiny, self.share) != (None, None)
+
 
 @dataclass
 class TrainerSettings:

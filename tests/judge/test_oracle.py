@@ -36,6 +36,28 @@ def test_what_the_machine_did_is_unresolved_and_tried_again(exit: Exit) -> None:
     assert verdict.interrupted == (exit is Exit.CANCELLED)
 
 
+@pytest.mark.parametrize(
+    ("score", "val_loss", "outcome"),
+    [
+        (0.11, 2.4, Outcome.BROKEN),  # no better at either
+        (0.11, 1.9, Outcome.HEALTHY),  # says little, and is right about that
+        (0.60, 4.0, Outcome.HEALTHY),  # often right, and far too sure
+        (0.60, 1.2, Outcome.HEALTHY),
+    ],
+)
+def test_a_baseline_must_beat_one_answer_to_all_samples(
+    score: float, val_loss: float, outcome: Outcome
+) -> None:
+    facts = {"constant_answer.score": 0.105, "constant_answer.val_loss": 2.3}
+    trained = run(score, facts=facts)
+    evidence = replace(trained, curves={**trained.curves, "val_loss": Curve((1,), (val_loss,))})
+    verdict = ORACLE.judge(evidence, ())
+    assert verdict.outcome is outcome
+    assert ("one answer to all samples scores 0.105" in verdict.because) == (
+        outcome is Outcome.BROKEN
+    )
+
+
 def test_a_run_that_says_it_cannot_be_judged_is_believed_once() -> None:
     verdict = ORACLE.judge(run(exit=Exit.SKIPPED), BASELINE)
     assert (verdict.outcome, verdict.retry) == (Outcome.UNRESOLVED, False)

@@ -213,3 +213,14 @@ def test_a_scheduler_of_torch_is_told_the_planned_steps(tmp_path):
 def test_a_trainer_section_that_cannot_be_meant_is_refused(trained, change, said):
     with pytest.raises((OmegaConfBaseException, ValueError), match=said):
         trained(change)
+
+
+def test_it_records_what_one_answer_to_all_would_score_unless_its_data_are_altered(tmp_path):
+    for name, change in (("whole", ()), ("noise", ("trainer.alter.noise=true",))):
+        (tmp_path / name).mkdir()
+        train(recipe(*change), Run(tmp_path / name, 1))
+    facts = json.loads((tmp_path / "whole" / "facts.json").read_text())
+    assert 0.5 < facts["constant_answer.val_acc"] < 0.7
+    assert 0.6 < facts["constant_answer.val_loss"] < 0.7
+    altered = json.loads((tmp_path / "noise" / "facts.json").read_text())
+    assert not [name for name in altered if name.startswith("constant_answer")]
