@@ -79,7 +79,7 @@ def _plan(args: argparse.Namespace) -> Plan:
     session = session or Session(what.experiment)
     slots, notes = _slots(parts.launcher)
     notes += _check_imports(parts, session)
-    notes += remarks(parts.workload)
+    notes += remarks(parts.workload, what.experiment)
     return Plan(
         what=what,
         home=home,

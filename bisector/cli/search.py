@@ -88,7 +88,7 @@ def _drive(session: Session, parts: Parts, journal: Journal, home: Path) -> Sess
     if not session.conclusion:
         if not session.judged:
             preflight(parts, session, home)
-            sys.stderr.writelines(f"note: {said}\n" for said in remarks(parts.workload))
+            sys.stderr.writelines(f"note: {said}\n" for said in remarks(parts.workload, session.experiment))
         orchestrator.clear_orphans()
     try:
         with _on_signal(interrupt):

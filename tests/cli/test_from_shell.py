@@ -51,7 +51,7 @@ def test_a_metric_that_is_never_printed_is_told_with_the_pattern_and_the_last_li
     assert journal.read_text().count('"Opened"') == 2, "the first runs were kept and judged again"
 
 
-def test_what_a_command_without_a_seed_loses_is_told_before_the_first_run(
+def test_what_a_command_without_a_seed_or_a_metric_loses_is_told_before_the_first_run(
     shell: Shell, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = [*SETTINGS[:3], "budget.trials=3"]
@@ -60,6 +60,9 @@ def test_what_a_command_without_a_seed_loses_is_told_before_the_first_run(
     words = [w.replace(" --seed {seed}", "") for w in SEARCH]
     assert main(["plan", *words, *settings]) == 0
     assert "Note       The command has no {seed}." in capsys.readouterr().out
+    at = SEARCH.index("--metric")
+    assert main(["plan", *SEARCH[:at], *SEARCH[at + 2 :], *settings]) == 0
+    assert "Note       Exit codes alone decide" in capsys.readouterr().out
     psutil.wait_procs(psutil.Process().children(), 5)
 
 
