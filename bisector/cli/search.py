@@ -88,7 +88,9 @@ def _drive(session: Session, parts: Parts, journal: Journal, home: Path) -> Sess
     if not session.conclusion:
         if not session.judged:
             preflight(parts, session, home)
-            sys.stderr.writelines(f"note: {said}\n" for said in remarks(parts.workload, session.experiment))
+            sys.stderr.writelines(
+                f"note: {said}\n" for said in remarks(parts.workload, session.experiment)
+            )
         orchestrator.clear_orphans()
     try:
         with _on_signal(interrupt):
