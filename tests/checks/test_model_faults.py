@@ -32,4 +32,4 @@ def test_a_fault_upstream_is_named_before_those_downstream(tmp_path: Path) -> No
     split.x, split.vx = (96 * part + 78 for part in (split.x, split.vx))
     parts = made("image", tmp_path, data=split)
     parts = dataclasses.replace(parts, order=copied(parts.order, [list(range(32))] * 4))
-    assert warned(examined(times(20.0)(parts)))[:2] == ["R03b", "R12"]
+    assert warned(examined(times(20.0)(parts)))[:3] == ["R03b", "R03d", "R12"]
