@@ -13,7 +13,16 @@ from bisector.collect.course import course
 from bisector.collect.facts import looked
 from bisector.model.evidence import CONSTANT_ANSWER, Curve, Evidence, Exit
 from bisector.model.finding import Looked
-from bisector.rundir import EXIT, EXIT_ENVIRONMENT, EXIT_OOM, FACTS, LOG, METRICS, SKIP
+from bisector.rundir import (
+    EXIT,
+    EXIT_ENVIRONMENT,
+    EXIT_OOM,
+    FACT_OF_CONSTANT,
+    FACTS,
+    LOG,
+    METRICS,
+    SKIP,
+)
 
 TAIL = 8000
 """Characters of the log that are kept: a traceback with its message fits."""
@@ -73,7 +82,7 @@ class NativeCollector:
 
     def _fact(self, key: str) -> str:
         """A fact's name; in one about a metric, by our name for that."""
-        theirs = key.removeprefix(CONSTANT_ANSWER)
+        theirs = key.removeprefix(FACT_OF_CONSTANT)
         return key if theirs == key else CONSTANT_ANSWER + self.names.get(theirs, theirs)
 
     def look(self, rundir: Path) -> Looked:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from bisector.model.evidence import CONSTANT_ANSWER
+from bisector.rundir import FACT_OF_CONSTANT
 
 Scores = Mapping[str, float | Tensor]
 
@@ -32,7 +32,7 @@ def constant_scores(
         for name, mean in metric(answer.expand(len(y), *answer.shape[1:]), y).items():
             totals[name] += float(mean) * len(y)
     samples = sum(map(len, targets))
-    return {f"{CONSTANT_ANSWER}val_{name}": total / samples for name, total in totals.items()}
+    return {f"{FACT_OF_CONSTANT}val_{name}": total / samples for name, total in totals.items()}
 
 
 def constant_answer(targets: Tensor, output: Tensor) -> Tensor | None:

@@ -156,6 +156,7 @@ def test_a_last_layer_that_starts_at_zero_raises_no_alarm(tmp_path: Path) -> Non
     assert warned(examined(parts)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["digits", "tabular"])
 def test_of_all_additions_only_the_culprit_is_suspected(tmp_path: Path, name: str) -> None:
     composer = Composer(name)

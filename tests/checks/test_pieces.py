@@ -183,6 +183,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_commands_and_the_suite_of_the_documentation_do_as_it_says(lab: Path) -> None:
     page = PAGE.read_text(encoding="utf-8")
     told = re.findall(r"^\$ bisect check (.+)\n(.+)$", page, re.MULTILINE)

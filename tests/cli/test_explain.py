@@ -48,6 +48,7 @@ def test_a_reason_that_could_not_be_looked_for_says_what_it_needs() -> None:
     assert outcome(by_id["B4"], diagnosis).status == "see R01"
 
 
+@pytest.mark.slow
 def test_an_experiment_is_told_reason_by_reason(tmp_path: Path) -> None:
     words = ["conf=digits", "--on", "focal", "--json", "--out", str(tmp_path), "launcher=inline"]
     rows = json.loads(subprocess.check_output([*BISECT, *words], text=True))

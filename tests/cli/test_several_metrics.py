@@ -38,7 +38,8 @@ def write(project: Project, rule: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "culprits"), [("any", [["dear"], ["low"]]), ("all", [["dear", "low"]])]
+    ("rule", "culprits"),
+    [("any", [["dear"], ["low"]]), pytest.param("all", [["dear", "low"]], marks=pytest.mark.slow)],
 )
 def test_the_rule_decides_who_is_guilty(project: Project, rule: str, culprits) -> None:
     write(project, rule)

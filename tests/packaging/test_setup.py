@@ -170,6 +170,7 @@ def test_a_killed_set_up_is_made_good_by_the_next_which_leaves_nothing_to_do(
     assert "virtual environment" not in out, "a change of requirements is no reason to start anew"
 
 
+@pytest.mark.slow
 def test_a_machine_with_a_gpu_gets_the_default_build(tmp_path: Path) -> None:
     machine = Machine(tmp_path, "2.13.0").add_python()
     machine.add_program("nvidia-smi", "echo 'GPU 0: a card (UUID: GPU-0)'")
@@ -179,6 +180,7 @@ def test_a_machine_with_a_gpu_gets_the_default_build(tmp_path: Path) -> None:
     assert "PyTorch sees no GPU here" in out, "the toy torch has no CUDA, and that is told"
 
 
+@pytest.mark.slow
 def test_two_at_once_make_one_environment_and_no_cpu_build_is_told(tmp_path: Path) -> None:
     machine = Machine(tmp_path, "2.13.0").add_python()
     both = [machine.start(), machine.start()]
