@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from itertools import count
 
 import pytest
 import torch
@@ -165,8 +166,10 @@ def test_what_cannot_be_done_again_bit_for_bit_is_said(tmp_path):
     seen = found(tmp_path, lambda out, y: (F.cross_entropy(out, y) + noise()) / (out * 0).sum())
     assert seen["operator"] == "div"
     assert not seen["exact"] or seen["step"] == 1
-    again = found(tmp_path / "again" if (tmp_path / "again").mkdir() is None else tmp_path,
-                  lambda out, y: F.cross_entropy(out, y) + (torch.nan if noise() < 0.1 else noise()))  # fmt: skip
+    calls = count()
+    (tmp_path / "again").mkdir()
+    once = lambda out, y: F.cross_entropy(out, y) + (torch.nan if next(calls) == 6 else 0.0)  # noqa: E731
+    again = found(tmp_path / "again", once)
     assert not again["exact"]
 
 
