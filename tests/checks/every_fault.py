@@ -7,8 +7,8 @@ from pathlib import Path
 from string import ascii_lowercase
 
 from check_gallery import KINDS, made
+from data_changes import Change as DataChange
 from data_faults import DATA_FAULTS
-from data_faults import Change as DataChange
 from loader_faults import LOADER_FAULTS
 from model_faults import MODEL_FAULTS
 from optimiser_faults import OPTIMISER_FAULTS

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from check_gallery import KINDS, LICENCE, examined, first, made, warned
-from data_faults import DATA_FAULTS, Change
+from data_changes import Change
+from data_faults import DATA_FAULTS
 from loader_faults import LOADER_FAULTS, Make, too_small_a_buffer
 from recipe_faults import RECIPE_FAULTS
 from severities import severities

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from check_gallery import KINDS, Split, made
-from data_faults import mislabelled
+from data_changes import mislabelled
 from matplotlib.image import imread
 
 from bisector.checks.catalogue import CATALOGUE
