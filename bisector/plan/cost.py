@@ -28,12 +28,13 @@ Chance = Callable[[Bools], Floats]
 def resolvable(seen: Observations, space: Space) -> Chance:
     """The chance that a set can be judged at all, as a function of rows."""
     lost = space.encode(seen.unresolved)
-    belief = obstacles(space.encode(run.subset for run in seen.runs), lost)
+    judged = space.encode(run.subset for run in seen.runs) if len(lost) else lost
+    belief = obstacles(judged, lost)
+    if belief is None:
+        return lambda rows: np.ones(len(rows))
     known = {row.tobytes() for row in np.packbits(lost, axis=1)}
 
     def chance(rows: Bools) -> Floats:
-        if belief is None:
-            return np.ones(len(rows))
         again = [row.tobytes() in known for row in np.packbits(rows, axis=1)]
         return np.where(again, LOST_BEFORE, belief.resolvable(rows))
 

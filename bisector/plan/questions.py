@@ -108,6 +108,20 @@ class Scenes:
 
 
 @dataclass(frozen=True)
+class Weighed:
+    """Some rows, and what every family says of them: the same for each pick of a batch."""
+
+    rows: Bools
+    broken: Floats
+    """1 where a family says that a row is broken; (rows, families)."""
+
+    @staticmethod
+    def of(belief: Belief, rows: Bools) -> "Weighed":
+        """The rows, held against all families."""
+        return Weighed(rows, belief.rules.breaks(rows).astype(np.float64))
+
+
+@dataclass(frozen=True)
 class Outlook:
     """What each of some rows is expected to do and to tell; arrays of shape (rows,)."""
 
@@ -126,11 +140,12 @@ def pick(
     chosen: list[Question] = []
     urgent = iter(terms.urgent if slots + len(pending) > 1 else ())
     enough = SETTLED_AWAITED if len(pending) else SETTLED
+    weighed = Weighed.of(belief, pool)
     while len(chosen) < slots and (
         scenes.settled(terms.sure) < enough or not (chosen or len(pending))
     ):
         row = next(urgent, None)
-        best = _best(belief, terms, scenes, pool) if row is None else _of(belief, scenes, row)
+        best = _best(belief, terms, scenes, weighed) if row is None else _of(belief, scenes, row)
         chosen.append(best)
         scenes = scenes.after(_chances(belief, best.row))
     return tuple(chosen)
@@ -154,11 +169,11 @@ def distinct(space: Space, rows: Bools) -> Bools:
     return rows[first_of_each(rows)]
 
 
-def outlook(belief: Belief, scenes: Scenes, rows: Bools) -> Outlook:
+def outlook(belief: Belief, scenes: Scenes, weighed: Weighed) -> Outlook:
     """What each row would do and tell, given the scenes."""
     high, low = belief.rates
-    crossed = belief.size_fails[rows.sum(axis=1)]
-    broken = belief.rules.breaks(rows).astype(np.float64)
+    crossed = belief.size_fails[weighed.rows.sum(axis=1)]
+    broken = weighed.broken
     weights, mass = scenes.weights[:, :-1], scenes.weights.sum(axis=1)
     fails = (weights * (high - low)) @ broken.T + (weights @ low)[:, None]
     fails += scenes.weights[:, -1:] * crossed
@@ -169,14 +184,14 @@ def outlook(belief: Belief, scenes: Scenes, rows: Bools) -> Outlook:
     return Outlook(fails.sum(axis=0), told)
 
 
-def _best(belief: Belief, terms: Terms, scenes: Scenes, pool: Bools) -> Question:
-    eye = np.eye(belief.space.size, dtype=np.bool_)
-    seen = outlook(belief, scenes, pool)
+def _best(belief: Belief, terms: Terms, scenes: Scenes, weighed: Weighed) -> Question:
+    eye, pool = np.eye(belief.space.size, dtype=np.bool_), weighed.rows
+    seen = outlook(belief, scenes, weighed)
     gains, worth = seen.gain, terms.worth(pool, seen.fails, seen.gain)
     for _ in range(FLIP_ROUNDS):
         top = pool[np.argsort(-worth, kind="stable")[:FLIPPED]]
         flips = distinct(belief.space, (top[:, None, :] ^ eye).reshape(-1, len(eye)))
-        seen = outlook(belief, scenes, flips)
+        seen = outlook(belief, scenes, Weighed.of(belief, flips))
         better = terms.worth(flips, seen.fails, seen.gain)
         if better.max() <= worth.max():
             break
@@ -187,7 +202,7 @@ def _best(belief: Belief, terms: Terms, scenes: Scenes, pool: Bools) -> Question
 
 
 def _of(belief: Belief, scenes: Scenes, row: Bools) -> Question:
-    return Question(row, float(outlook(belief, scenes, row[None]).gain[0]))
+    return Question(row, float(outlook(belief, scenes, Weighed.of(belief, row[None])).gain[0]))
 
 
 def _chances(belief: Belief, row: Bools) -> Floats:
