@@ -1,18 +1,16 @@
-"""Numbers in what a program prints, by the user's own patterns or by how most programs print.
-
-Progress bars end their lines with a carriage return, so that ends a line here, too.
-"""
+"""Numbers in what a program prints, by the user's own patterns or by how most programs print."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bisector.collect.log_file import LogFile
 from bisector.collect.pattern import NOT_FINITE, NUMBER, STEP, Pattern, number
 from bisector.collect.points import Curves, Points
 from bisector.errors import ConfigError
 from bisector.model.evidence import Curve
-from bisector.rundir import EXIT, LOG
+from bisector.rundir import LOG
 
 _VALUE = rf"(?:{NUMBER}|{NOT_FINITE})"
 _QUOTED = rf"(['\"])(?P<name>[\w/.@ -]+)\1\s*:\s*['\"]?(?:tensor\()?(?P<value>{_VALUE})"
@@ -20,12 +18,12 @@ _PAIR = (
     r"(?<![\w/.@-])['\"]?(?P<name>[A-Za-z_][\w/.@-]*)['\"]?"
     rf"\s*[:=]\s*['\"]?(?:tensor\()?(?P<value>{_VALUE})(?:/(?P<total>\d+)\b)?"
 )
-_MEASURES = (
+MEASURES = (
     r"loss|acc|accuracy|top-?[15]|acc@[15]|f1|auc|auroc|iou|miou|map|mse|mae|rmse|ppl|perplexity"
     r"|bpc|bpb|bleu|wer|cer|err|error|score|reward|return|lr"
 )
 _BARE = (
-    rf"(?<![\w/.@-])(?P<name>(?:[A-Za-z]\w*[_/.-])?(?i:{_MEASURES})\d?)\s+(?P<value>{_VALUE})"
+    rf"(?<![\w/.@-])(?P<name>(?:[A-Za-z]\w*[_/.-])?(?i:{MEASURES})\d?)\s+(?P<value>{_VALUE})"
     r"(?:/(?P<total>\d+)\b)?"
 )
 PRESETS: dict[str, tuple[re.Pattern[str], ...]] = {
@@ -43,24 +41,12 @@ _PARTS = {
 _PART = re.compile(rf"(?<![\w/])(?:{'|'.join(_PARTS)})(?![\w/])", re.IGNORECASE)
 
 
-class _Log:
-    """How far one run's log was read, and what was found; a search looks again every second."""
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One run's log, and what was found in it by each of those that were asked."""
 
-    def __init__(self, asked: int) -> None:
-        self.offset = 0
-        self.rest = b""
-        """What follows the last whole line."""
-        self.found = [Points() for _ in range(asked)]
-
-    def lines(self, path: Path, *, ended: bool) -> list[str]:
-        """The lines that are whole by now and were not before; of a run that ended, all."""
-        with path.open("rb") as file:
-            file.seek(self.offset)
-            text = self.rest + file.read()
-            self.offset = file.tell()
-        whole = len(text) if ended else max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
-        self.rest = text[whole:]
-        return re.split(r"[\r\n]+", text[:whole].decode(errors="replace"))
+    log: LogFile
+    found: Sequence[Points]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +56,7 @@ class LineReader:
     asked: Sequence[str]
     """Names of presets, and regular expressions."""
     _patterns: Mapping[str, Pattern] = field(init=False)
-    _logs: dict[Path, _Log] = field(init=False, default_factory=dict)
+    _logs: dict[Path, _Seen] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         theirs = {text: Pattern.of(text) for text in self.asked if _is_pattern(text)}
@@ -78,16 +64,14 @@ class LineReader:
 
     def read(self, rundir: Path) -> Curves:
         """The curves that are in the run's log."""
-        path = rundir / LOG
-        if not path.exists():
+        if not (rundir / LOG).exists():
             return {}
-        log = self._logs.get(path)
-        if log is None or path.stat().st_size < log.offset:
-            # A new one, or one that was begun anew.
-            log = self._logs[path] = _Log(len(self.asked))
-        lines = log.lines(path, ended=(rundir / EXIT).exists())
+        seen = self._logs.get(rundir)
+        if seen is None or seen.log.anew():
+            seen = self._logs[rundir] = _Seen(LogFile(rundir), [Points() for _ in self.asked])
+        lines = seen.log.lines()
         curves: dict[str, Curve] = {}
-        for text, points in zip(self.asked, log.found, strict=True):
+        for text, points in zip(self.asked, seen.found, strict=True):
             if text in self._patterns:
                 _by_pattern(self._patterns[text], lines, points)
             else:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from bisector.collect.columns import ColumnReader
 from bisector.collect.lines import PRESETS, LineReader
 from bisector.collect.mlflow_files import MlflowReader
 from bisector.collect.native import NativeCollector
@@ -101,6 +102,8 @@ def collector(names: Mapping[str, str], read: Mapping[str, Any]) -> ReadingColle
     readers += [MlflowReader(), LossReader()]
     if presets:
         readers.append(LineReader(presets))
+    if "auto" in presets:
+        readers.append(ColumnReader())
     return ReadingCollector(dict(names), readers, bool(read.get("exit_code", False)))
 
 
