@@ -20,7 +20,8 @@ kept.pt        that state: where a longer training may go on from
 begin.pt       the state of a shorter training, which this one begins with
 work/          the folder in which a command works; a link to each of the project's files
 readings.jsonl what was read out of a command's own files, in the form of metrics.jsonl
-mlruns/        what a command itself has logged to MLflow
+mlruns/        what a command itself has logged to MLflow; a store that its script names by itself,
+               `file:./mlruns` or `sqlite:///mlflow.db`, is in `work/`
 ranks/         what the further processes of a run print, where it has several
 stop           put there by anybody who wants the training to end at its next step
 """
@@ -91,6 +92,20 @@ def metrics_of(folder: Path) -> Path:
     """The file of a run's measurements: its transcript where there is one."""
     transcript = folder / READINGS
     return transcript if transcript.exists() else folder / METRICS
+
+
+def mlflow_folders(folder: Path) -> list[Path]:
+    """The file stores to which a run's command may have logged: ours first, then its script's own."""
+    places = [folder / MLRUNS, folder / WORK / MLRUNS]
+    return [place for place in places if any(place.glob("*/meta.yaml"))]
+
+
+def mlflow_databases(folder: Path) -> list[Path]:
+    """The SQLite files in a run's working folder, the project's left out, that may be MLflow stores."""
+    found = (
+        path for end in ("db", "sqlite", "sqlite3") for path in (folder / WORK).glob(f"*.{end}")
+    )
+    return sorted(path for path in found if not path.is_symlink())
 
 
 def write_json(path: Path, value: object) -> None:

@@ -9,16 +9,18 @@ import json
 import math
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
+from typing import Any, TypeVar
 
 from bisector.model.experiment import Experiment
 from bisector.model.session import Judged, Session
 from bisector.model.trial import Arm, Trial
 from bisector.model.verdict import Outcome, Symptom, Verdict
 from bisector.report.wording import clean, cut
+
+T = TypeVar("T")
 
 KEY, PARAM, TAG = 250, 6000, 5000
 """Longest name, parameter value and tag value that every MLflow since 3.0 takes."""
@@ -137,6 +139,12 @@ def status(verdict: Verdict) -> str:
     if symptom is Symptom.TIMEOUT or verdict.outcome is Outcome.UNRESOLVED:
         return "KILLED"
     return "FINISHED"
+
+
+def batches(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """`rows` in pieces of at most `size`."""
+    for at in range(0, len(rows), size):
+        yield rows[at : at + size]
 
 
 def metric_key(name: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
@@ -18,14 +18,13 @@ from bisector.report.mlflow_own import adopt
 from bisector.report.mlflow_readings import Place, pieces
 from bisector.report.mlflow_rows import (
     Data,
+    batches,
     concealed,
     final_metrics,
     metric_key,
     status,
     verdict_tags,
 )
-
-T = TypeVar("T")
 
 _YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _METRICS, _PARAMS = 500, 100
@@ -43,7 +42,7 @@ def describe(
     client: MlflowClient, run_id: str, params: Mapping[str, str], data: Data | None
 ) -> None:
     """Write the parameters, and what the run is trained on."""
-    for some in _batches([Param(k, v) for k, v in params.items()], _PARAMS):
+    for some in batches([Param(k, v) for k, v in params.items()], _PARAMS):
         client.log_batch(run_id, params=some)
     if data:
         told = Dataset(data.name, data.digest, "code", data.source)
@@ -53,7 +52,7 @@ def describe(
 
 def tag(client: MlflowClient, run_id: str, tags: Mapping[str, str]) -> None:
     """Write tags."""
-    for some in _batches([RunTag(k, v) for k, v in tags.items()], _PARAMS):
+    for some in batches([RunTag(k, v) for k, v in tags.items()], _PARAMS):
         client.log_batch(run_id, tags=some)
 
 
@@ -66,7 +65,7 @@ def follow(client: MlflowClient, mark: RunMark, metrics: Path, start: int) -> It
     for readings, place in pieces(metrics, mark.place):
         finite = [r for r in readings if isfinite(r.value)]
         rows = [Metric(metric_key(r.name), r.value, r.milliseconds(start), r.step) for r in finite]
-        for some in _batches(rows, _METRICS):
+        for some in batches(rows, _METRICS):
             client.log_batch(mark.run_id, metrics=some)
         end = next((r for r in readings if not isfinite(r.value)), None)
         if end and not mark.not_finite:
@@ -122,11 +121,6 @@ def curves_of(folder: Path) -> dict[str, Curve]:
         for r in readings:
             points.setdefault(r.name, []).append((r.step, r.value))
     return {n: Curve(tuple(s for s, _ in p), tuple(v for _, v in p)) for n, p in points.items()}
-
-
-def _batches(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    for at in range(0, len(rows), size):
-        yield rows[at : at + size]
 
 
 def _tail(log: Path) -> str:

@@ -1,5 +1,6 @@
 """Any command line, unchanged, judged from outside."""
 
+import os
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -185,8 +186,11 @@ class CommandWorkload:
 
 def _store(rundir: Path) -> dict[str, str]:
     """A store of its own for a program that logs to MLflow: see `collect.mlflow_files`."""
-    return {
+    named = {
         "MLFLOW_TRACKING_URI": (rundir / MLRUNS).as_uri(),
         "MLFLOW_ALLOW_FILE_STORE": "true",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
+    # Where bisect itself was called within a run, these name what this store does not have.
+    elsewhere = {"MLFLOW_RUN_ID": "", "MLFLOW_EXPERIMENT_ID": "0"}
+    return named | {k: v for k, v in elsewhere.items() if k in os.environ}  # noqa: TID251  what the user set is hidden

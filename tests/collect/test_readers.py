@@ -46,6 +46,16 @@ PRINTED = {
     "nan": ("step 5 loss nan", {"loss": math.nan}),
     "capital nan": ("Loss: NaN", {"loss": math.nan}),
     "inf": ("loss=-inf", {"loss": -math.inf}),
+    "colours": ("\x1b[1m5/5\x1b[0m \x1b[32mval_acc\x1b[0m: \x1b[31m0.5\x1b[0m", {"val_acc": 0.5}),
+    "aligned columns": (
+        "epoch     train_loss  accuracy  time\n0         0.5         0.75      00:01",
+        {"train_loss": 0.5, "accuracy": 0.75, "loss": 0.5},
+    ),
+    "ruled columns": (
+        "┏━━┳━━┓\n┃ epoch ┃ Val Acc ┃\n┡━━╇━━┩\n│ 3 │ 91.5% │\nsaved │ x │\n└──┴──┘",
+        {"val_acc": 91.5, "epoch": 3},
+    ),
+    "narrow columns": ("step loss acc\n1 nan 0.5", {"loss": math.nan, "acc": 0.5}),
 }
 
 
@@ -58,6 +68,7 @@ def test_what_most_programs_print_is_found_without_a_pattern(tmp_path: Path, whi
 
 def test_words_that_are_no_measurement_are_left_alone(tmp_path: Path) -> None:
     log = "val_loss did not improve from 0.3\nsaved to /tmp/x_loss-3.pt at 12:30:01\n"
+    log += "class precision f1-score\nthe best model 3\n| Name | Params |\n| fc | 12 |\n"
     assert values(read(tmp_path, log)) == {}
 
 
@@ -179,6 +190,25 @@ def test_what_a_program_logs_to_mlflow_is_found(
     found = read(tmp_path).curves
     assert found["val/acc"] == Curve((1, 2), (0.25, 0.5))
     assert math.isnan(found["loss"].last)
+
+
+def test_what_a_program_logs_to_a_store_that_it_names_itself_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "notes.db").write_text("no database")
+    for uri, name in ((f"sqlite:///{work}/mlflow.db", "acc"), ((work / "mlruns").as_uri(), "f1")):
+        with warnings.catch_warnings(action="ignore"):
+            client = mlflow.MlflowClient(uri)
+            run = client.create_run(client.create_experiment("theirs")).info.run_id
+            for step, value in ((1, 0.5), (2, math.nan), (3, math.inf)):
+                client.log_metric(run, name, value, step=step)
+    found = read(tmp_path).curves
+    for name in ("acc", "f1"):
+        assert found[name].steps == (1, 2, 3)
+        assert found[name].values == pytest.approx((0.5, math.nan, math.inf), nan_ok=True)
 
 
 def test_an_exit_code_may_be_all_there_is_to_judge_by(tmp_path: Path) -> None:
