@@ -21,18 +21,30 @@ def heard(session: Session) -> tuple[Judged, ...]:
 
     A set that fails in another way than the full one does says nothing of who is to blame.
     """
+    target = _searched(session)
+    return tuple(
+        replace(e, verdict=replace(e.verdict, outcome=Outcome.UNRESOLVED))
+        if _otherwise(e, target)
+        else e
+        for e in session.judged
+    )
+
+
+def otherwise(session: Session, event: Judged) -> bool:
+    """Whether a broken run has failed in another way than the one searched for."""
+    return event.verdict.outcome is Outcome.BROKEN and _otherwise(event, _searched(session))
+
+
+def _searched(session: Session) -> Signature | None:
+    """The failure under search, once the full set has failed; before, every failure counts."""
     full = Arm(session.experiment.full)
-    whole = any(e.trial.arm == full and e.verdict.outcome is Outcome.BROKEN for e in session.judged)
-    target = followed(session)
-    if target is None or not whole:
-        return session.judged
-    return tuple(_heard(e, target) for e in session.judged)
+    whole = (e.verdict.outcome is Outcome.BROKEN for e in session.judged if e.trial.arm == full)
+    return followed(session) if any(whole) else None
 
 
-def _heard(event: Judged, target: Signature) -> Judged:
-    verdict = event.verdict
-    alike = verdict.signature is None or verdict.signature.like(target)
+def _otherwise(event: Judged, target: Signature | None) -> bool:
+    signature = event.verdict.signature
+    if target is None or signature is None or signature.like(target):
+        return False
     # The baseline's own failures are nobody else's.
-    if alike or not event.trial.arm.plain or event.trial.arm == Arm():
-        return event
-    return replace(event, verdict=replace(verdict, outcome=Outcome.UNRESOLVED))
+    return event.trial.arm.plain and event.trial.arm != Arm()

@@ -21,6 +21,7 @@ from bisector.model.verdict import Outcome, Verdict
 from bisector.report.arms import arm_name
 from bisector.report.beliefs import beliefs
 from bisector.report.cost import Cost
+from bisector.report.followed import otherwise
 from bisector.report.summary import Summary
 from bisector.report.why import diagnosed, first_reason
 from bisector.report.wording import clean, count, cut, duration, elide, measured, number, percent
@@ -53,8 +54,8 @@ def event_line(session: Session, event: Event, width: int | None = None) -> Line
             line = Line(f"{clean(experiment.name)}: {many}, at most {budget}, {asked}", "title")
         case Launched(trial):
             line = Line(f"{_run(session, trial, width)} started", "dim")
-        case Judged(trial, verdict):
-            line = Line(f"{_run(session, trial, width)} {_said(verdict)}", _STYLE[verdict.outcome])
+        case Judged():
+            line = _judged(session, event, width)
         case Accused(suspect, because):
             (accused,) = beliefs([suspect])
             sure = percent(accused.probability)
@@ -75,6 +76,16 @@ def _run(session: Session, trial: Trial, width: int | None) -> str:
     arm = elide(arm_name(session.experiment, trial.arm), _ARM)
     purpose = f"{trial.purpose:<{_PURPOSE}} " if width is None or width >= _NARROW else ""
     return f"{trial.number:>4} {purpose}{arm:<{_ARM}}"
+
+
+def _judged(session: Session, event: Judged, width: int | None) -> Line:
+    verdict = event.verdict
+    run = _run(session, event.trial, width)
+    if otherwise(session, event):
+        # Not as the set with everything on fails, so it says nothing of who is to blame.
+        score = number(verdict.score)
+        return Line(f"{run} {'other':<6} {score:>7}  failed another way: {verdict.because}", "dim")
+    return Line(f"{run} {_said(verdict)}", _STYLE[verdict.outcome])
 
 
 def _said(verdict: Verdict) -> str:

@@ -13,6 +13,7 @@ from bisector.model.verdict import Outcome
 from bisector.report.arms import arm_name
 from bisector.report.beliefs import beliefs, leading
 from bisector.report.estimate import Left
+from bisector.report.followed import otherwise
 from bisector.report.sparkline import bar, sparkline
 from bisector.report.wording import clean, count, cut, duration, elide, number, percent
 
@@ -174,13 +175,14 @@ def _said(picture: Picture, frame: Frame) -> list[Text]:
 
 def _verdict(picture: Picture, frame: Frame, event: Judged) -> Text:
     outcome = event.verdict.outcome
-    mark = _MARKS[outcome][frame.ascii_only]
+    aside = otherwise(picture.session, event)
+    mark = _MARKS[Outcome.UNRESOLVED if aside else outcome][frame.ascii_only]
     room = max(min(frame.width - 28, 34), 8)
     name = elide(arm_name(picture.session.experiment, event.trial.arm), room)
     head = f"  {event.trial.number:>3} {name:<{room}} "
-    said = f"{mark} {outcome:<10}"
+    said = f"{mark} {'otherwise' if aside else outcome:<10}"
     score = f" {number(event.verdict.score):>7}"
-    text = Text.assemble(head, (said, _STYLES[outcome]), score)
+    text = Text.assemble(head, (said, _DIM if aside else _STYLES[outcome]), score)
     left = frame.width - text.cell_len - 2
     if left >= _WORTH_SAYING:
         text.append(f"  {cut(clean(event.verdict.because), left)}", _DIM)

@@ -10,7 +10,9 @@ import report_sessions as rs
 from bisector.model.evidence import Evidence
 from bisector.model.session import Event, Session, Suspect
 from bisector.report.advice import Places
+from bisector.report.estimate import Left
 from bisector.report.lines import event_line, summary_lines
+from bisector.report.panel import Frame, Picture, draw
 from bisector.report.summary import summarise
 from bisector.report.terminal import TerminalReporter
 from bisector.report.wording import cut, duration, elide, number, percent
@@ -43,6 +45,19 @@ def test_a_pipe_gets_one_whole_line_for_each_event_and_no_escape_codes() -> None
     assert all(line.strip() for line in lines)
     assert any(line.endswith("loss 41.2 at step 120, baseline below 0.9") for line in lines)
     assert lines[-1] == "concluded: culprit (99.4 %)"
+
+
+def test_a_set_that_fails_in_another_way_than_the_full_one_is_not_called_broken() -> None:
+    script = rs.Script()
+    rs.opening(script)
+    crash = rs.broke(None, rs.Symptom.CRASH, "ValueError in deep.py:forward")
+    script.run(rs.Arm(rs.some("deep", "norm")), rs.Purpose.ISOLATE, crash)
+    session = script.session
+    told = event_line(session, session.events[-1]).text
+    assert "failed another way" in told
+    assert "BROKEN" not in told
+    picture = Picture(session, rs.RANKED, {}, 1.0, Left(6, 44.0))
+    assert "? otherwise" in draw(picture, Frame(80, 30, ascii_only=False)).plain
 
 
 def test_the_end_tells_the_verdict_the_evidence_the_cost_what_to_do_and_where_things_are() -> None:
