@@ -126,11 +126,15 @@ def workload_of(composer: Composer) -> Workload:
 def launcher_of(composer: Composer, workload: Workload) -> Launcher:
     """Where the configuration says that jobs run."""
     node = composer.base.launcher
+    given: dict[str, object] = {}
+    # Before it knows a job it must know how many it has room for.
+    need = typed(composer).limits.gpus
+    if isinstance(asked := node.get("gpus_per_job"), int) and need > asked:
+        given["gpus_per_job"] = need
     # A launcher that can warm up says so by having the key `preload`.
     if "preload" in node and not node.preload and isinstance(workload, FunctionWorkload):
-        preload = modules_of(composer.recipe(()), workload.target)
-        return cast(Launcher, _part("launcher", node, preload=preload))
-    return cast(Launcher, _part("launcher", node))
+        given["preload"] = modules_of(composer.recipe(()), workload.target)
+    return cast(Launcher, _part("launcher", node, **given))
 
 
 def _part(key: str, config: Any, **given: object) -> object:

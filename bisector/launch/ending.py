@@ -1,5 +1,6 @@
 """exit.json: how a job ended. Whoever reads a run directory believes this file first."""
 
+import json
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -39,3 +40,11 @@ class Ending:
     def write(self, rundir: Path) -> None:
         """Leave exit.json, whole or not at all."""
         write_json(rundir / EXIT, asdict(self))
+
+
+def ended_well(rundir: Path) -> bool:
+    """Whether a run's exit.json says that its process ended with exit code 0."""
+    try:
+        return bool(json.loads((rundir / EXIT).read_text(encoding="utf-8"))["code"] == 0)
+    except (OSError, ValueError, KeyError):
+        return False

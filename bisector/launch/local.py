@@ -7,6 +7,7 @@ launcher; a later launcher adopts it by polling its handle.
 import os
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from bisector.errors import ConfigError, LaunchError
 from bisector.launch import gpus as devices
 from bisector.launch.alone import CROWDED, crowded_out, set_back
 from bisector.launch.cores import physical_cores
+from bisector.launch.ending import ended_well
 from bisector.launch.handle import Handle, end, record_cancelled, wrapper_of
 from bisector.launch.hush import hush
 from bisector.launch.in_process import WORKERS, fits
@@ -26,6 +28,9 @@ from bisector.launch.shares import Shares
 from bisector.launch.warm_server import PATIENT_THREADS, WarmServer
 from bisector.ports import Job, JobState
 from bisector.rundir import EXIT, LOG
+
+_OTHERS_SECONDS = 900.0
+"""How long a search that has begun waits for GPUs that others have taken meanwhile."""
 
 
 @dataclass(slots=True, eq=False)
@@ -64,6 +69,9 @@ class LocalLauncher:
     _wrappers: list[subprocess.Popen[bytes]] = field(init=False, default_factory=list)
     _server: WarmServer = field(init=False)
     _shares: Shares = field(init=False)
+    _began: bool = field(init=False, default=False)
+    """Whether any job was started from here."""
+    _crowded_since: float | None = field(init=False, default=None)
     _gpus: tuple[str, ...] = field(init=False)
     _cores: int = field(init=False)
 
@@ -89,11 +97,8 @@ class LocalLauncher:
         if self.slots is not None or not self._gpus:
             return max(0, self._capacity - len(self._running))
         idle = self._idle_gpus()
-        if not idle and not self._running:
-            raise LaunchError(
-                f"All {len(self._gpus)} GPUs are in use by others.",
-                hint="Wait, or name the GPUs to share, e.g. `launcher.gpus=0`, or train on the CPU: `launcher.gpus=none`.",
-            )
+        if len(idle) < self.gpus_per_job and not self._running:
+            self._wait_for_others(len(idle))
         if self.gpus_per_job > 1:
             return len(idle) // self.gpus_per_job
         ours = self._load()
@@ -111,6 +116,7 @@ class LocalLauncher:
         with _launching(job.rundir):
             (job.rundir / CROWDED).unlink(missing_ok=True)
         handle = self._launch(job, mine)
+        self._began, self._crowded_since = True, None
         self._running[str(handle)] = handle
         return str(handle)
 
@@ -159,7 +165,8 @@ class LocalLauncher:
             self._running[text] = self._launch(read_job(handle.rundir), handle.gpus)
 
     def _forget(self, text: str, handle: Handle) -> None:
-        if len(self._running) == 1 or all(n == 1 for n in map(self._load().get, handle.gpus)):
+        alone = len(self._running) == 1 or all(n == 1 for n in map(self._load().get, handle.gpus))
+        if alone and ended_well(handle.rundir):
             self._shares.learn(handle.gpus)
         del self._running[text]
         if not handle.alive:
@@ -169,6 +176,8 @@ class LocalLauncher:
         if self._capacity > 1 and crowded_out(handle.rundir):
             set_back(handle.rundir)
             self._alone[text] = handle
+            if not alone:
+                self._shares.unlearn()
 
     def _load(self) -> Counter[str]:
         """How many jobs of ours each GPU has that has any."""
@@ -190,7 +199,21 @@ class LocalLauncher:
         order = sorted(self._gpus, key=lambda gpu: (load[gpu], gpu not in idle))
         return tuple(order[: max(job.limits.gpus, self.gpus_per_job)])
 
+    def _wait_for_others(self, idle: int) -> None:
+        """Bear it for a while that others use the GPUs, if the search had some before."""
+        since = self._crowded_since = self._crowded_since or time.monotonic()
+        if not self._began or time.monotonic() - since > _OTHERS_SECONDS:
+            raise LaunchError(
+                f"{len(self._gpus) - idle} of {len(self._gpus)} GPUs are in use by others, and a job needs {self.gpus_per_job}.",
+                hint="Wait, or name the GPUs to share, e.g. `launcher.gpus=0`, or train on the CPU: `launcher.gpus=none`.",
+            )
+
     def _refuse_beyond(self, need: int) -> None:
+        if need > 1 and any(gpu.startswith(devices.SLICE) for gpu in self._gpus):
+            raise LaunchError(
+                f"A job needs {need} GPUs, and these are slices of GPUs (MIG), of which CUDA shows a process one.",
+                hint="Ask for one in `limits.gpus` and `launcher.gpus_per_job`, or name whole GPUs in `launcher.gpus`.",
+            )
         if need > len(self._gpus):
             raise LaunchError(
                 f"A job needs {need} GPUs, and {len(self._gpus)} can be used here.",

@@ -1,6 +1,7 @@
 """How many jobs a GPU bears at a time: as many as are asked for, or as its memory has room for.
 
-A job's need is learnt from the first one, which has its GPU to itself.
+A job's need is learnt from the first one that ends well, which has its GPU to itself; where that
+turns out to be too little, one less is tried.
 """
 
 import time
@@ -41,8 +42,13 @@ class Shares:
                 self._peak[gpu] = max(self._peak.get(gpu, 0), memory(gpu)[0])
 
     def learn(self, gpus: tuple[str, ...]) -> None:
-        """A job has ended that had these GPUs to itself."""
+        """A job has ended well that had these GPUs to itself."""
         seen = [(self._peak[gpu], memory(gpu)[1]) for gpu in gpus if self._peak.get(gpu)]
         if self._asked is None and self._learnt is None and seen:
             room = min(int((1 - _SPARE) * total / peak) for peak, total in seen)
             self._learnt = min(_MOST, max(1, room))
+
+    def unlearn(self) -> None:
+        """A job ran out of memory beside others: there is room for one less."""
+        if self._learnt is not None:
+            self._learnt = max(1, self._learnt - 1)
