@@ -4,6 +4,7 @@
 #   scripts/cluster.sh test [PYTEST ARGUMENTS]   all that need one; what cannot start is skipped
 #   scripts/cluster.sh slurm start|stop FOLDER   one node; then export SLURM_CONF=FOLDER/slurm.conf
 #   scripts/cluster.sh ray start|stop FOLDER     a head and a worker, which shares no files with it
+#   scripts/cluster.sh ray behead|head FOLDER    kill the head; start it again, with what it knew
 #   scripts/cluster.sh postgres start|stop FOLDER   then its address is in FOLDER/env
 #   scripts/cluster.sh venv                      .venv-cluster: .venv and Ray, which is large
 #
@@ -93,36 +94,50 @@ slurm_stop() {
 # 127.0.0.2 and .3, as Ray takes all of 127.0.0.1 for one node. The head has no processors, so that
 # jobs go to the worker, for which the tests' folders are empty where the kernel lets us do that.
 ray_start() {
-  local home=$1 port token temp
+  local home=$1 token
   mkdir -p "$home"
   [ -x "$python" ] && "$python" -c 'import ray' 2>/dev/null || refuse "no Ray in .venv-cluster; make it with: scripts/cluster.sh venv"
-  port=$((20000 + RANDOM % 10000))
   token=$(head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n')
-  temp=$(mktemp -d /tmp/ray.XXXXXX) # Short, as the names of sockets are limited.
-  echo "$temp" >"$home/temp"
+  mktemp -d /tmp/ray.XXXXXX >"$home/temp" # Short, as the names of sockets are limited.
   cat >"$home/env" <<ENV
-RAY_ADDRESS=127.0.0.2:$port
+RAY_ADDRESS=127.0.0.2:$((20000 + RANDOM % 10000))
 RAY_AUTH_MODE=token
 RAY_AUTH_TOKEN=$token
 RAY_USAGE_STATS_ENABLED=0
 ENV
-  set -a && . "$home/env" && set +a
-  local ray=("$python" -m ray.scripts.scripts start --disable-usage-stats)
-  unset RAY_ADDRESS
-  "${ray[@]}" --head --include-dashboard=false --port="$port" --node-ip-address=127.0.0.2 --num-cpus=0 --temp-dir="$temp"
+  ray_head "$home"
   local apart=()
   if unshare --mount true 2>/dev/null; then
     apart=(unshare --mount sh -c 'mount -t tmpfs tmpfs "$1" && shift && exec "$@"' sh "$(dirname "$home")")
   fi
-  "${apart[@]}" "${ray[@]}" --address="127.0.0.2:$port" --node-ip-address=127.0.0.3 --num-cpus=2
+  # It waits long for a head that is away: the tests kill it, and on a busy machine a new one takes its time.
+  RAY_gcs_rpc_server_reconnect_timeout_s=300 "${apart[@]}" "${ray[@]}" --address="$address" --node-ip-address=127.0.0.3 --num-cpus=2
 }
+
+# What it knows is kept in files, so that the jobs of a head that died are known to the next one.
+ray_head() {
+  set -a && . "$1/env" && set +a
+  address=$RAY_ADDRESS temp=$(cat "$1/temp")
+  ray=("$python" -m ray.scripts.scripts start --disable-usage-stats)
+  unset RAY_ADDRESS
+  RAY_gcs_storage=rocksdb RAY_gcs_storage_path=$temp/known "${ray[@]}" --head --include-dashboard=false \
+    --port="${address#*:}" --node-ip-address="${address%:*}" --num-cpus=0 --temp-dir="$temp"
+}
+
+ray_behead() {
+  ray_processes "$1" | awk '/ip.address=127\.0\.0\.2 / {print $1}' | xargs -r kill -KILL
+  # By this and the worker, which is of this machine too, Ray would take the head to be there still.
+  rm -f "$(cat "$1/temp")/ray_current_cluster"
+}
+
+# All that Ray has started names this folder, and nothing else does.
+ray_processes() { ps -eo pid=,args= | awk -v t="$(cat "$1/temp")/" 'index($0, t) && !/awk/ {print $0 " "}'; }
 
 ray_stop() {
   local temp signal
   temp=$(cat "$1/temp" 2>/dev/null) && [ -n "$temp" ] || return 0
   for signal in TERM KILL; do
-    # All that Ray has started names this folder, and nothing else does.
-    ps -eo pid=,args= | awk -v t="$temp/" 'index($0, t) && !/awk/ {print $1}' | xargs -r kill "-$signal" 2>/dev/null || true
+    ray_processes "$1" | awk '{print $1}' | xargs -r kill "-$signal" 2>/dev/null || true
     sleep 2
   done
   rm -rf "$temp"
@@ -190,5 +205,5 @@ case ${1:-} in
   ray) "ray_$2" "$3" ;;
   slurm) "slurm_$2" "$3" ;;
   postgres) "postgres_$2" "$3" ;;
-  *) sed -n '2,12p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+  *) sed -n '2,13p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
 esac

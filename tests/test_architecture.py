@@ -73,7 +73,7 @@ HEAVY_IN = {
     "psutil": {"launch", "testing"},
     "pynvml": {"launch"},
     "submitit": {"launch/slurm.py", "launch/slurm_task.py"},
-    "ray": {"launch/ray.py"},
+    "ray": {"launch/ray_desk.py"},
 }
 """Third-party package -> the only layers or files of ours that may import it."""
 

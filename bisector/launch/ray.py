@@ -1,73 +1,26 @@
 """Jobs of a Ray cluster, each kept by a detached actor; needs the extra `bisector[ray]`.
 
-No file system is shared: a job's files go with it, and what it writes comes back
-into its run directory while it runs. A job whose node is lost goes on elsewhere
-from the last checkpoint that came back.
+No file system is shared. All that is said to Ray is said by `ray_desk`, a process of its own: a
+search outlives the loss of its cluster, and goes on when that is back.
 """
 
-import getpass
-import hashlib
-import json
-import socket
-import sys
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import ray
-from ray.exceptions import RayError
-
-from bisector.errors import ConfigError, LaunchError
-from bisector.launch.elsewhere import read_handle
-from bisector.launch.handle import record_cancelled
-from bisector.launch.hush import hush
-from bisector.launch.job_file import forget_attempt, read_job, write_job
-from bisector.launch.ray_keeper import Keeper, Known, News, Order, place
+from bisector.errors import ConfigError
+from bisector.launch.job_file import write_job
+from bisector.launch.ray_handle import RayHandle
+from bisector.launch.ray_line import Line
 from bisector.ports import Job, JobState
-from bisector.rundir import CHECKPOINT, EXIT, JOB, LOG, PROCESS
+from bisector.rundir import EXIT
 
-_LOOK_SECONDS = 0.3
-"""Between two questions to a job's keeper."""
-_ANSWER_SECONDS = 2.0
-"""How long to wait for answers; those of keepers that have no place yet never come."""
-_CANCEL_SECONDS = 20.0
-_HEARD_SECONDS = 0.2
-_NAMESPACE = "bisect"
-_SENT_WITHOUT = {"excludes": ["/out", "/.git", "/.venv", "/mlruns"]}
-"""What lies in a folder of code and is none."""
-
-
-class _Handle(NamedTuple):
-    """What this launcher calls a job."""
-
-    ray: str
-    """The name of its keeper."""
-    rundir: str
-
-    @classmethod
-    def parse(cls, text: str) -> "_Handle":
-        return cls(*read_handle(text, "ray", "Ray"))
-
-
-@dataclass(slots=True)
-class _Kept:
-    """A job under way, as seen from here."""
-
-    name: str
-    rundir: Path
-    keeper: Any
-    known: dict[str, Known] = field(default_factory=dict)
-    question: Any = None
-    """An answer that is awaited."""
-    asked: float = 0.0
-    seen: bool = False
-    """Whether the keeper has ever answered, so that it has a place."""
-
-    @property
-    def ended(self) -> bool:
-        return (self.rundir / EXIT).exists()
+_POLL_SECONDS = 5.0
+"""For an answer about jobs, before they are taken to go on as they did."""
+_TELL_SECONDS = 120.0
+"""For an order to be heard, such as a job or its end."""
 
 
 @dataclass(slots=True, eq=False)
@@ -79,7 +32,7 @@ class RayLauncher:
     slots: int | None = None
     """Jobs at a time; None: as many as the cluster has room for now."""
     cpus: float = 1.0
-    """Of each job; rounded up, also its OMP_NUM_THREADS, if it does not set that."""
+    """Of each job; rounded down, at least 1, also its OMP_NUM_THREADS, if it does not set that."""
     gpus_per_job: int = 0
     """GPUs of a job whose limits do not ask for more."""
     resources: Mapping[str, float] = field(default_factory=dict)
@@ -88,8 +41,11 @@ class RayLauncher:
     """Ray's own: `{working_dir: .}` sends this folder along for nodes that do not have it."""
     elastic: bool = False
     """Whether the cluster grows when asked: a job that no node could take now is then no mistake."""
+    outage: float = 900.0
+    """Seconds for which the cluster may be away before the search gives up."""
 
-    _kept: dict[str, _Kept] = field(init=False, default_factory=dict)
+    _running: set[str] = field(init=False, default_factory=set)
+    _line: Line = field(init=False)
 
     def __post_init__(self) -> None:
         if self.slots is not None and self.slots < 1:
@@ -97,244 +53,60 @@ class RayLauncher:
                 f"`launcher.slots={self.slots}` lets no job run.",
                 hint="Set it to 1 or more, or to null for as many as the cluster has room for.",
             )
-        _connect(self.address, self.runtime_env)
+        if find_spec("ray") is None:
+            raise ConfigError(
+                "`launcher=ray` needs ray, which is not installed.",
+                hint='pip install "bisector[ray]"',
+            )
+        told = ("address", "cpus", "gpus_per_job", "resources", "runtime_env", "elastic")
+        self._line = Line({name: getattr(self, name) for name in told}, self.outage)
+        self._line.open()
 
     def free_slots(self) -> int:
-        """How many more jobs may start now; jobs of other users may make them wait all the same."""
-        return max(0, (self.slots or self._capacity()) - len(self._kept))
+        """How many more jobs may start now, though those of others may make them wait; none while nobody answers."""
+        room = self._line.ask("capacity", patience=_POLL_SECONDS)
+        return 0 if room is None else max(0, (self.slots or room) - len(self._running))
 
     def submit(self, jobs: Iterable[Job]) -> Iterator[str]:
         """Send jobs to the cluster, each in place of any that is still there; their handles."""
         yield from map(self._send, jobs)
 
     def _send(self, job: Job) -> str:
-        self._refuse_beyond(job)
         rundir = job.rundir.absolute()
         self.clear([rundir])
-        env = {"OMP_NUM_THREADS": str(max(1, int(self.cpus)))} | dict(job.env)
-        write_job(replace(job, rundir=rundir, env=env))
-        handle = _Handle(_name(rundir), str(rundir))
-        text = json.dumps(handle._asdict())
-        self._kept[text] = self._start(handle)
-        return text
+        env = {"OMP_NUM_THREADS": str(max(1, int(self.cpus)))}
+        if not max(job.limits.gpus, self.gpus_per_job):
+            env["CUDA_VISIBLE_DEVICES"] = ""  # Ray hides no GPU from a job that asks for none.
+        write_job(replace(job, rundir=rundir, env=env | dict(job.env)))
+        handle = str(RayHandle.of(rundir))
+        self._line.insist("start", handle, patience=_TELL_SECONDS)
+        self._running.add(handle)
+        return handle
 
     def poll(self, handles: Sequence[str]) -> Mapping[str, JobState]:
         """The state of each job; what has changed in its run directory comes back on the way."""
-        states = {}
-        waiting = []
-        for text in handles:
-            kept = self._kept.get(text) or self._adopt(text)
-            if kept is None:
-                states[text] = JobState.ENDED
-            else:
-                self._kept[text] = kept
-                self._ask(kept)
-                waiting.append((text, kept))
-        _await([kept for _, kept in waiting])
-        return states | {text: self._state(text, kept) for text, kept in waiting}
+        parsed = {text: RayHandle.parse(text) for text in handles}
+        said = self._line.ask("poll", list(handles), patience=_POLL_SECONDS)
+        if said is None:  # Who is silent has not said that a job has ended.
+            ended = {t: (Path(h.rundir) / EXIT).exists() for t, h in parsed.items()}
+            said = {t: JobState.ENDED if ended[t] else JobState.RUNNING for t in handles}
+        states = {text: JobState(said[text]) for text in handles}
+        self._running |= states.keys()
+        self._running -= {text for text, state in states.items() if state is JobState.ENDED}
+        return states
 
     def cancel(self, handles: Sequence[str]) -> None:
         """End jobs with all their children; returns when their last files have come back."""
         for text in handles:
-            kept = self._kept.get(text) or self._adopt(text)
-            if kept is not None and not kept.ended:
-                _cancel(kept)
-            self._kept.pop(text, None)
+            RayHandle.parse(text)
+            self._line.insist("cancel", text, patience=_TELL_SECONDS)
+            self._running.discard(text)
 
     def clear(self, rundirs: Sequence[Path]) -> None:
         """End whatever still runs for run directories whose handles were never recorded."""
-        for rundir in (r.absolute() for r in rundirs):
-            handle = _Handle(_name(rundir), str(rundir))
-            if (keeper := _keeper(handle.ray)) is not None:
-                _cancel(_Kept(handle.ray, rundir, keeper))
+        for rundir in rundirs:
+            self._line.insist("clear", str(rundir.absolute()), patience=_TELL_SECONDS)
 
     def close(self) -> None:
         """Leave the cluster; jobs go on."""
-        ray.shutdown()
-
-    def _capacity(self) -> int:
-        total = ray.cluster_resources()
-        cpus = int(total.get("CPU", 0) // self.cpus) if self.cpus else sys.maxsize
-        gpus = int(total.get("GPU", 0) // self.gpus_per_job) if self.gpus_per_job else cpus
-        return max(1, min(cpus, gpus))
-
-    def _refuse_beyond(self, job: Job) -> None:
-        need = max(job.limits.gpus, self.gpus_per_job)
-        most = max(
-            (int(n["Resources"].get("GPU", 0)) for n in ray.nodes() if n["Alive"]), default=0
-        )
-        if need > most and not self.elastic:
-            raise LaunchError(
-                f"A job needs {need} GPUs, and the cluster's largest node has {most}.",
-                hint="Ask for fewer, or say that it will grow: `launcher.elastic=true`.",
-            )
-
-    def _start(self, handle: _Handle) -> _Kept:
-        rundir = Path(handle.rundir)
-        job = read_job(rundir)
-        shipped = str(Path.cwd()) if "working_dir" in self.runtime_env else None
-        held = _folders(rundir), _files(rundir), _links(rundir)
-        order = Order(job, *held, sys.executable, shipped)
-        options = {
-            "name": handle.ray,
-            "namespace": _NAMESPACE,
-            "lifetime": "detached",
-            "num_cpus": self.cpus,
-            "num_gpus": max(job.limits.gpus, self.gpus_per_job),
-            "resources": dict(self.resources),
-            "max_restarts": 0,
-        }
-        keeper = ray.remote(Keeper).options(**options).remote(order)
-        # Should this process be killed now, the cluster must have heard of the job.
-        ray.wait([keeper.__ray_ready__.remote()], timeout=_HEARD_SECONDS)
-        return _Kept(handle.ray, rundir, keeper)
-
-    def _adopt(self, text: str) -> _Kept | None:
-        """A job of an earlier launcher; None if it has ended or nobody keeps it."""
-        handle = _Handle.parse(text)
-        rundir = Path(handle.rundir)
-        if (rundir / EXIT).exists():
-            return None
-        keeper = _keeper(handle.ray)
-        if keeper is not None:
-            return _Kept(handle.ray, rundir, keeper)
-        return self._start_again(handle)
-
-    def _start_again(self, handle: _Handle) -> _Kept | None:
-        """The lost job once more, if it has a checkpoint that it did not begin with."""
-        rundir = Path(handle.rundir)
-        checkpoint, begun = rundir / CHECKPOINT, rundir / JOB
-        if not checkpoint.exists() or checkpoint.stat().st_mtime <= begun.stat().st_mtime:
-            hush(rundir)
-            return None
-        write_job(read_job(rundir))  # Its time says from now on when the job has begun.
-        forget_attempt(rundir)
-        return self._start(handle)
-
-    def _ask(self, kept: _Kept) -> None:
-        if kept.question is None and time.monotonic() - kept.asked >= _LOOK_SECONDS:
-            kept.asked = time.monotonic()
-            kept.question = kept.keeper.news.remote(kept.known)
-
-    def _state(self, text: str, kept: _Kept) -> JobState:
-        over = kept.ended or _hear(kept)
-        if not over:
-            return JobState.RUNNING if kept.seen else JobState.WAITING
-        _dismiss(kept)
-        del self._kept[text]
-        if kept.ended:
-            hush(kept.rundir)  # Its node need not know all the secrets that this machine knows.
-            return JobState.ENDED
-        again = self._start_again(_Handle(kept.name, str(kept.rundir)))
-        if again is None:
-            return JobState.ENDED
-        self._kept[text] = again
-        return JobState.WAITING
-
-
-def _connect(address: str, runtime_env: Mapping[str, Any]) -> None:
-    if ray.is_initialized():
-        return
-    try:
-        ray.init(
-            address=address,
-            namespace=_NAMESPACE,
-            log_to_driver=False,
-            configure_logging=False,
-            runtime_env=_SENT_WITHOUT | dict(runtime_env)
-            if "working_dir" in runtime_env
-            else dict(runtime_env),
-        )
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise LaunchError(
-            f"`launcher=ray` reaches no cluster at `{address}`: {' '.join(str(error).split())[:200]}.",
-            hint="Start one with `ray start --head`, or name one: `launcher.address=HOST:6379`.",
-        ) from None
-
-
-def _await(kept: Sequence[_Kept]) -> None:
-    """Wait for the answers of those who have a place; a new one may not be there yet."""
-    known = [k.question for k in kept if k.question is not None and k.seen]
-    if known:
-        ray.wait(known, num_returns=len(known), timeout=_ANSWER_SECONDS)
-
-
-def _hear(kept: _Kept) -> bool:
-    """Take in an answer if there is one; whether the job is over, or lost with its node."""
-    if kept.question is None or not ray.wait([kept.question], timeout=0)[0]:
-        return False
-    try:
-        news: News = ray.get(kept.question)
-    except RayError:
-        return True
-    kept.question, kept.seen = None, True
-    _take(kept, news)
-    if news.more:
-        kept.asked = 0.0
-    return news.over and not news.more
-
-
-def _take(kept: _Kept, news: News) -> None:
-    for piece in news.pieces:
-        try:
-            place(kept.rundir, piece)
-        except OSError as error:
-            raise LaunchError(
-                f"What a job has written cannot be brought back into `{kept.rundir}`: {error}.",
-                hint="See that the folder can be written; the job goes on, and so does the search when it is started again.",
-            ) from error
-        kept.known[piece.name] = piece.known
-
-
-def _cancel(kept: _Kept) -> None:
-    """End a job and fetch what it has left; one that has no place or no node just goes."""
-    deadline = time.monotonic() + _CANCEL_SECONDS
-    try:
-        ray.get(kept.keeper.cancel.remote(), timeout=_CANCEL_SECONDS if kept.seen else 5.0)
-        while not kept.ended and time.monotonic() < deadline:
-            _take(kept, ray.get(kept.keeper.news.remote(kept.known), timeout=_CANCEL_SECONDS))
-    except (RayError, LaunchError):  # Timeouts are among the former.
-        pass
-    hush(kept.rundir)
-    record_cancelled(kept.rundir)
-    _dismiss(kept)
-
-
-def _dismiss(kept: _Kept) -> None:
-    """Let a keeper go, and its copy of the files with it."""
-    left = kept.keeper.leave.remote()
-    ray.wait([left], timeout=_ANSWER_SECONDS)
-    ray.kill(kept.keeper)
-
-
-def _keeper(name: str) -> Any:
-    """The keeper of that name, None if there is none."""
-    try:
-        return ray.get_actor(name, _NAMESPACE)
-    except ValueError:
-        return None
-
-
-def _files(rundir: Path) -> dict[str, bytes]:
-    """What a run directory holds, without what belongs to an earlier start."""
-    left = {EXIT, LOG, PROCESS, JOB}
-    found = (p for p in rundir.rglob("*") if p.is_file() and not p.is_symlink())
-    named = {p.relative_to(rundir).as_posix(): p for p in found if p.suffix != ".part"}
-    return {name: path.read_bytes() for name, path in named.items() if name not in left}
-
-
-def _folders(rundir: Path) -> tuple[str, ...]:
-    found = (p for p in rundir.rglob("*") if p.is_dir() and not p.is_symlink())
-    return (".", *sorted(p.relative_to(rundir).as_posix() for p in found))
-
-
-def _links(rundir: Path) -> dict[str, str]:
-    """The symbolic links in a run directory, which may lead out of it: to the user's code, say."""
-    found = (p for p in rundir.rglob("*") if p.is_symlink())
-    return {p.relative_to(rundir).as_posix(): str(p.readlink()) for p in found}
-
-
-def _name(rundir: Path) -> str:
-    """A keeper's name, by which it is found even if its handle was never recorded."""
-    owner = f"{getpass.getuser()}@{socket.gethostname()}:{rundir}"
-    return f"{rundir.parent.parent.name}-{rundir.name}-{hashlib.sha256(owner.encode()).hexdigest()[:16]}"
+        self._line.close()

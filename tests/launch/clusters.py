@@ -20,16 +20,17 @@ _CANNOT = 3
 def cluster(kind: str, home: Path) -> Iterator[Path]:
     """A cluster with its files in `home`; the test is skipped, with the reason, where there is none."""
     try:
-        started = _tell(kind, "start", home)
+        started = tell(kind, "start", home)
         if started.returncode == _CANNOT:
             pytest.skip(started.stderr.strip())
         assert started.returncode == 0, started.stderr
         yield home
     finally:
-        _tell(kind, "stop", home)
+        tell(kind, "stop", home)
 
 
-def _tell(kind: str, verb: str, home: Path) -> subprocess.CompletedProcess[str]:
+def tell(kind: str, verb: str, home: Path) -> subprocess.CompletedProcess[str]:
+    """What the script says and returns when it is told to do something to a cluster."""
     log = home.parent / f"{home.name}.log"
     # Its daemons keep a pipe open for good; so what it says goes through a file.
     with log.open("w+", encoding="utf-8") as said:
