@@ -12,6 +12,7 @@ that came back.
 import contextlib
 import json
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -40,6 +41,7 @@ _ANSWER_SECONDS = 2.0
 """How long to wait for answers; those of keepers that have no place yet never come."""
 _CANCEL_SECONDS = 20.0
 _HEARD_SECONDS = 0.2
+_KNOCK_SECONDS = 10.0
 _NAMESPACE = "bisect"
 _SENT_WITHOUT = {"excludes": ["/out", "/.git", "/.venv", "/mlruns"]}
 """What lies in a folder of code and is none."""
@@ -197,6 +199,7 @@ class Desk:
 
 def _connect(address: str, runtime_env: Mapping[str, Any]) -> None:
     try:
+        _knock(address)
         ray.init(
             address=address,
             namespace=_NAMESPACE,
@@ -206,11 +209,19 @@ def _connect(address: str, runtime_env: Mapping[str, Any]) -> None:
             if "working_dir" in runtime_env
             else dict(runtime_env),
         )
-    except (RayError, ConnectionError, RuntimeError, ValueError) as error:
+    except (RayError, OSError, RuntimeError, ValueError) as error:
         raise LaunchError(
             f"`launcher=ray` reaches no cluster at `{address}`: {' '.join(str(error).split())[:200]}.",
             hint="Start one with `ray start --head`, or name one: `launcher.address=HOST:6379`.",
         ) from None
+
+
+def _knock(address: str) -> None:
+    """OSError where nobody listens, which Ray itself takes minutes to say."""
+    place = os.environ.get("RAY_ADDRESS", "") if address == "auto" else address
+    host, _, port = place.rpartition(":")
+    if port.isdecimal() and "://" not in place:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_SECONDS).close()
 
 
 def _await(kept: Sequence[_Kept]) -> None:

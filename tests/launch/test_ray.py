@@ -162,7 +162,7 @@ def test_a_job_whose_whole_cluster_is_lost_goes_on_in_the_next_one(launcher, ent
     assert (counted.count("0"), counted[-1]) == (1, "99")
 
 
-def test_a_search_that_no_cluster_answers_ends_with_a_word(tmp_path, monkeypatch):
+def test_a_search_without_a_cluster_is_refused_at_once(tmp_path, monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.2:1")
     with pytest.raises(BisectError, match="reaches no cluster"):
         TestRay.build()
