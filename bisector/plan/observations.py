@@ -53,11 +53,12 @@ def observe(session: Session) -> Observations:
     """The evidence in a session. Runs with tweaks or another learning rate are left out."""
     judged = [e for e in session.judged if e.trial.arm.plain]
     wanted = failure(session.experiment, judged)
+    given_up = _given_up(session, judged)
     runs, unresolved, others = [], [], []
     for event in judged:
         match _resolve(event, wanted):
             case Outcome.UNRESOLVED:
-                if not event.verdict.retry:
+                if not event.verdict.retry or (event.trial.arm, event.trial.seed) in given_up:
                     unresolved.append(event.trial.arm.additions)
                 if event.verdict.outcome is Outcome.BROKEN and event.verdict.signature:
                     others.append(event.verdict.signature)
@@ -66,6 +67,14 @@ def observe(session: Session) -> Observations:
                 runs.append(_run(event, failed=failed, scored=not session.experiment.also))
     pending = tuple(e.trial.arm.additions for e in session.running if e.trial.arm.plain)
     return Observations(tuple(runs), tuple(unresolved), pending, tuple(dict.fromkeys(others)))
+
+
+def _given_up(session: Session, judged: Iterable[Judged]) -> set[tuple[Arm, int]]:
+    """Arms and seeds lost as often as is tried: what a machine may do once, a set does always."""
+    lost = Counter(
+        (e.trial.arm, e.trial.seed) for e in judged if e.verdict.retry and not e.verdict.interrupted
+    )
+    return {seat for seat, times in lost.items() if times > session.experiment.budget.retries}
 
 
 def failure(experiment: Experiment, judged: Iterable[Judged]) -> Signature | None:

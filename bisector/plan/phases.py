@@ -91,7 +91,8 @@ def isolate(planner: Planner) -> Phase:
     """Hand over to the planner until it accuses; ask it again after every confirmation."""
 
     def phase(session: Session, slots: int) -> Decision | None:
-        if retried := again(session, Purpose.ISOLATE):
+        spent = session.spent >= session.experiment.budget.trials
+        if not spent and (retried := again(session, Purpose.ISOLATE)):
             return _launch(session, slots, retried)
         answer = planner.decide(session, slots)
         if not isinstance(answer, Accusation):

@@ -257,6 +257,19 @@ def test_a_baseline_that_can_never_be_judged_ends_the_search_without_a_verdict()
     assert len(baseline) == 1 + asked.budget.retries
 
 
+def test_a_set_that_is_always_lost_is_given_up_and_a_spent_budget_asks_for_no_other_attempt() -> (
+    None
+):
+    def judge(trial: Trial) -> Verdict:
+        return LOST if "a0" in trial.arm.additions else HEALTHY
+
+    session = play(experiment(1), AdaptivePlanner(), having("a0"), judge=judge)
+    assert end(session).ruling is Ruling.INCONCLUSIVE
+    assert session.spent < session.experiment.budget.trials
+    few = play(experiment(6, trials=8), AdaptivePlanner(), having("a0"), judge=judge)
+    assert end(few).ruling is Ruling.INCONCLUSIVE
+
+
 def test_interrupted_runs_cost_no_attempt_and_no_budget() -> None:
     session = Session(experiment(4, retries=0))
     stopped = replace(LOST, interrupted=True)
