@@ -9,7 +9,7 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from io import StringIO
 
@@ -64,7 +64,7 @@ def _descend(args: argparse.Namespace, sides: Sides, groups: Sequence[Group]) ->
         groups, level = finer, level + 1
         if not args.json:
             print(f"\nTaken apart: {count(len(groups), 'difference')} of what is to blame.\n")
-    _conclude(args, sides, _blamed(groups, session), said.getvalue())
+    _conclude(args, _told(sides, groups, session), said.getvalue())
     return code
 
 
@@ -75,19 +75,33 @@ def _blamed(groups: Sequence[Group], session: Session) -> list[Difference]:
     return [m for g in groups if g.name in names for m in g.members if m.overrides]
 
 
-def _conclude(
-    args: argparse.Namespace, sides: Sides, blamed: Sequence[Difference], said: str
-) -> None:
-    """Say what was convicted of the code, and who brought it."""
-    told = {m.name: told_of(sides.code, m) for m in blamed} if sides.code else {}
+def _needed(groups: Sequence[Group], blamed: Sequence[Difference]) -> list[Difference]:
+    """What the convicted pieces do not run without, so that it is on wherever they are."""
+    wanted = {n for g in groups if {*g.members} & {*blamed} for n in g.requires}
+    return [m for g in groups if g.name in wanted for m in g.members if m not in blamed]
+
+
+def _told(sides: Sides, groups: Sequence[Group], session: Session) -> list[Mapping[str, list[str]]]:
+    """Of the convicted pieces of code, and of what they need, by name: who brought it, and what it is."""
+    code = sides.code
+    if code is None:
+        return [{}, {}]
+    blamed = _blamed(groups, session)
+    return [{m.name: told_of(code, m) for m in some} for some in (blamed, _needed(groups, blamed))]
+
+
+def _conclude(args: argparse.Namespace, told: Sequence[Mapping[str, list[str]]], said: str) -> None:
+    """Say what was convicted of the code, what it needs, and who brought it."""
+    blamed, needed = told
     if args.json:
         if said.strip():
-            print(json.dumps({**json.loads(said), "code": told}, indent=1))
+            print(json.dumps({**json.loads(said), "code": blamed}, indent=1))
         return
-    for name, lines in told.items():
-        print(f"\n{clean(name)}, brought by")
-        for line in lines:
-            print(clean(line))
+    for how, pieces in (("brought by", blamed), ("which it needs, brought by", needed)):
+        for name, lines in pieces.items():
+            print(f"\n{clean(name)}, {how}")
+            for line in lines:
+                print(clean(line))
 
 
 def _search(args: argparse.Namespace, sides: Sides, groups: Sequence[Group], level: int) -> int:

@@ -36,6 +36,8 @@ class Code:
     """Repositories within this one that differ, and are the same for every run."""
     commits: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """By path, the commits that touched it, the latest first."""
+    renamed: dict[str, str] = field(default_factory=dict)
+    """By path, that of the file of the first commit which it was made from."""
 
 
 def code_of(good: str, bad: str) -> Code:
@@ -50,7 +52,7 @@ def code_of(good: str, bad: str) -> Code:
     changes = [(info.split(" "), path) for info, path in zip(told[::2], told[1::2], strict=False)]
     modules = tuple(path for info, path in changes if MODULE in (info[0][1:], info[1]))
     pieces = tuple(_file(last, info, path) for info, path in changes if path not in modules)
-    return Code(first, last, pieces, modules, _commits(first, last))
+    return Code(first, last, pieces, modules, _commits(first, last), _renamed(first, last))
 
 
 def parts_of(code: Code, piece: Difference) -> tuple[Difference, ...]:
@@ -80,19 +82,22 @@ def version_of(code: Code, piece: Difference) -> Version:
 
 
 def told_of(code: Code, piece: Difference) -> list[str]:
-    """Who brought a piece, and, of hunks, what it is; lines to be read."""
+    """Who brought a piece, and what it is, as far as it is text; lines to be read."""
     path = path_of(piece)
     some = _hunk_of(piece)
-    if not some:
+    before = code.renamed.get(path, path)
+    old, new = entry(code.good, before), entry(code.bad, path)
+    if old is None or new is None or LINK in (old.mode, new.mode):
         return [f"  {line}" for line in code.commits.get(path, ())]
-    old, new = _entries(code, path)
     found = hunks(old.blob, new.blob)
-    chosen = [found[i] for i in some]
-    before = raw("cat-file", "blob", old.blob).decode("utf-8", "replace").split("\n")
-    diff = [line for hunk in chosen for line in _shown(before, hunk)]
+    chosen = [found[i] for i in some] if some else found
+    text = raw("cat-file", "blob", old.blob).decode("utf-8", "replace").split("\n")
+    diff = [line for hunk in chosen for line in _shown(text, hunk)]
     more = [f"    ... {len(diff) - _LINES} more lines"] if len(diff) > _LINES else []
     lines = [f"    {line}" for line in diff[:_LINES]]
-    return [*(f"  {c}" for c in _blamed(code, path, chosen)), *lines, *more]
+    was = [f"  it was {before}"] if before != path else []
+    commits = _blamed(code, path, chosen) if some else code.commits.get(path, ())
+    return [*(f"  {c}" for c in commits), *was, *lines, *more]
 
 
 def path_of(piece: Difference) -> str:
@@ -165,6 +170,12 @@ def _text(path: str, blob: str | None) -> str | None:
     if blob is None or not path.endswith(".py"):
         return blob
     return raw("cat-file", "blob", blob).decode("utf-8", "replace")
+
+
+def _renamed(good: str, bad: str) -> dict[str, str]:
+    options = ("--raw", "-z", "--find-renames", "--diff-filter=R")
+    told = git("diff", *options, good, bad).split("\0")
+    return {new: old for old, new in zip(told[1::3], told[2::3], strict=False)}
 
 
 _FORMAT = "%h %as %an: %s"

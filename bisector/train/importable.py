@@ -31,11 +31,19 @@ else:
         sys.exit("there is no such file")
     sys.path.insert(0, os.path.dirname(os.path.realpath(path)))
 with open(path, "rb") as file:
-    tree = ast.parse(file.read(), path)
+    text = file.read()
+tree = ast.parse(text, path)
+# It says itself where its modules are, and that is not carried out here.
+elsewhere = b"sys.path" in text or b"addsitedir" in text
 def had(name):
     if how == "imported":
-        return importlib.import_module(name)
-    if importlib.util.find_spec(name.partition(".")[0]) is None:
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as e:
+            if elsewhere and e.name == name.partition(".")[0]:
+                return None
+            raise
+    if importlib.util.find_spec(name.partition(".")[0]) is None and not elsewhere:
         sys.exit("ModuleNotFoundError: No module named %r" % name.partition(".")[0])
 for node in tree.body:
     if isinstance(node, ast.Import):
@@ -72,7 +80,8 @@ def complaint(place: dict[str, str]) -> str:
     """What an interpreter says of what a script imports; empty: nothing.
 
     `place` has `python`, empty for this one, `cwd`, `script`, and `how`: whether the modules are
-    to be `imported`, or only `found`, which takes no time.
+    to be `imported`, or only `found`, which takes no time. With `may_crash`, all that counts is
+    what is missing: other errors are what is searched for.
     """
     python, folder = place["python"] or sys.executable, place["cwd"]
     code = Path(folder).absolute()
@@ -88,7 +97,9 @@ def complaint(place: dict[str, str]) -> str:
     except OSError as e:
         return f"{python} cannot be started: {e.strerror}"
     lines = [line for line in done.stderr.splitlines() if line.strip()]
-    return (lines[-1] if lines else "it ended without a word") if done.returncode else ""
+    said = (lines[-1] if lines else "it ended without a word") if done.returncode else ""
+    missing = said.startswith(("ModuleNotFoundError", "ImportError"))
+    return said if missing or not place.get("may_crash") else ""
 
 
 if __name__ == "__main__":

@@ -108,20 +108,25 @@ class CommandWorkload:
             ConfigError: something of it cannot be used as written.
         """
         check(self, session.experiment)
-        wanted = [
-            (f"additions.{a.name}", around)
-            for a in session.experiment.additions
-            if (around := parted(a.overrides)[0]).python or around.revision
-        ]
         argv = filled(self.command, {"python": sys.executable}, ())
-        job = imports(
-            argv,
-            [("workload.revision", Surroundings(revision=self.revision)), *wanted]
-            if self.revision
-            else wanted,
-            rundir,
-        )
+        job = imports(argv, self._elsewhere(session.experiment), rundir)
         return job and replace(job, limits=Limits(gpus=self.limits.gpus))
+
+    def _elsewhere(self, experiment: Experiment) -> list[tuple[str, Surroundings]]:
+        """Where else than in the folder as it is the script has to be imported, by who asks for it."""
+        own = [("workload.revision", Surroundings(revision=self.revision))] if self.revision else []
+        each = [(f"additions.{a.name}", parted(a.overrides)[0]) for a in experiment.additions]
+        whole = Surroundings(
+            revision=self.revision or None,
+            pieces=tuple(
+                piece
+                for a, (_, around) in zip(experiment.additions, each, strict=True)
+                if a.name in experiment.full
+                for piece in around.pieces
+            ),
+        )
+        other = [(key, around) for key, around in each if around.python or around.revision]
+        return [*own, *other, *([("additions", whole)] if whole.pieces else [])]
 
     def _place(self, rundir: Path, code: Path) -> Path:
         """The working folder: the run's own, or the project's (at one of its revisions)."""

@@ -16,7 +16,7 @@ from bisector.model.surroundings import Surroundings, parted
 from bisector.ports import Job
 from bisector.rundir import ENV_RUNDIR, PREFLIGHT, write_json
 from bisector.workload.git import below_top, git
-from bisector.workload.trees import composed, exported, snapshot
+from bisector.workload.trees import Piece, composed, exported, snapshot
 
 _PYTHON = re.compile(r"(.*/)?python(\d(\.\d+)?)?")
 
@@ -110,9 +110,10 @@ def imports(
     named = f"{script} ({python})"
     tried = [_place("workload.command", named, python, Path.cwd(), "found", script)]
     for key, asked in wanted:
-        code = checkout(asked.revision, rundir.absolute().parent)
+        code = checkout(asked.revision, rundir.absolute().parent, asked.pieces)
         other = str(interpreter(asked.python)) if asked.python else python
-        tried.append(_place(key, _said(asked), other, code, "imported", script))
+        place = _place(key, _said(asked), other, code, "imported", script)
+        tried.append(place | {"may_crash": "yes"} if asked.pieces else place)
     if not script or not python:
         return None
     rundir.mkdir(parents=True, exist_ok=True)
@@ -163,7 +164,8 @@ def places(target: str, overrides: Mapping[str, Sequence[str]], home: Path) -> d
 
 
 def _said(asked: Surroundings) -> str:
-    named = [f"git:{asked.revision}"] if asked.revision else []
+    pieces = sorted({f"git:{Piece.of(p).revision}" for p in asked.pieces})
+    named = pieces or ([f"git:{asked.revision}"] if asked.revision else [])
     return ", ".join(named + ([f"python:{asked.python}"] if asked.python else []))
 
 

@@ -8,10 +8,12 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from code_project import git, make
 from shell_project import SETTINGS, Shell
 
+from bisector.cli.between_code import code_of, told_of
 from bisector.cli.main import main
 
 COMMAND = ("--command", f"{sys.executable} train.py --lr 0.1 --seed {{seed}}")
@@ -101,3 +103,25 @@ def test_what_cannot_be_compared_of_code_is_told(
     monkeypatch.chdir(shell.folder.parent)
     assert main(["between", "GOOD=git:worked", *COMMAND]) == 2
     assert "not a git repository" in capsys.readouterr().err.splitlines()[0]
+
+
+def test_a_renamed_file_is_told_with_what_changed_in_it(shell: Shell) -> None:
+    git(shell.folder, "mv", "lab/paths.py", "lab/places.py")
+    (shell.folder / "lab/places.py").write_text("OUT = 'results'\nROOT = '.'\n")
+    git(shell.folder, "tag", "named", git(shell.folder, "stash", "create"))
+    code = code_of("main", "named")
+    (new,) = (p for p in code.pieces if p.name.endswith("places.py"))
+    assert told_of(code, new)[1:] == ["  it was lab/paths.py", "    +ROOT = '.'"]
+
+
+def test_a_revision_that_cannot_be_imported_is_told_before_any_run(
+    shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = (shell.folder / "train.py").read_text()
+    (shell.folder / "train.py").write_text(f"import nowhere_to_be_found\n{script}")
+    git(shell.folder, "commit", "-q", "-a", "-m", "Faster")
+    assert main([*WORDS, "BAD=git:main"]) == 2
+    told = capsys.readouterr().err
+    assert "cannot be imported: ModuleNotFoundError: No module named 'nowhere_to" in told
+    assert not trained(shell.folder)
+    psutil.wait_procs(psutil.Process().children(), 5)

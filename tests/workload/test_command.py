@@ -180,6 +180,18 @@ def test_a_revision_that_does_not_import_is_told_before_any_run(
     assert "nowhere_to_be_found" in error["message"]
 
 
+def test_a_script_that_says_itself_where_its_modules_are_is_believed(project: Path) -> None:
+    (project / "elsewhere").mkdir()
+    (project / "elsewhere" / "far_away.py").write_text("")
+    text = "import far_away\n"
+    place = {"python": "", "cwd": str(project), "script": "moved.py"}
+    for how in ("found", "imported"):
+        (project / "moved.py").write_text(text)
+        assert "far_away" in importable.complaint({**place, "how": how})
+        (project / "moved.py").write_text(f"import sys\nsys.path.insert(0, 'elsewhere')\n{text}")
+        assert importable.complaint({**place, "how": how}) == ""
+
+
 def test_an_addition_may_swap_the_interpreter(project: Path) -> None:
     venv = project / "other"
     (venv / "bin").mkdir(parents=True)
