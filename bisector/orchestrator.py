@@ -118,11 +118,11 @@ class Orchestrator:
     def _step(self) -> bool:
         """Decide, and do it; whether anything was done."""
         slots = max(0, self._parts.launcher.free_slots())
-        state = (len(self.session.events), slots)
-        if slots == 0 or state == self._seen:
+        if slots == 0 or (len(self.session.events), slots) == self._seen:
             return False
+        self._judge_ended()  # Whose end has freed a slot since the last look is to be decided upon.
         decision = steer(self.session, slots, self._parts.phases)
-        self._seen = state
+        self._seen = (len(self.session.events), slots)
         if decision is None or (decision == Decision() and not self.session.running):
             raise RuntimeError("no phase has anything to ask, and nothing was concluded")
         return self._do(decision)
