@@ -97,9 +97,13 @@ class Training:
 
 
 def batches(device: str, shape: tuple[int, ...]) -> Iterator[Batch]:
-    """Batches of 64 digits, for ever."""
+    """Batches of 64 digits, for ever; they are loaded here and not in the first step."""
     x, y = (t.to(device) for t in Digits().train.tensors)
-    x = x.view(-1, *shape)
+    return drawn(x.view(-1, *shape), y)
+
+
+def drawn(x: Tensor, y: Tensor) -> Iterator[Batch]:
+    """Samples drawn at random, 64 at a time."""
     rng = torch.Generator().manual_seed(0)
     while True:
         chosen = torch.randint(len(x), (64,), generator=rng)
@@ -205,8 +209,9 @@ def monitors() -> dict[str, Monitor]:
 def measure(make: Callable[[str], Training], monitor: Monitor, steps: int) -> dict[str, float]:
     """Overhead of a whole run of `steps`, in percent, and its 90 % interval over pairs of blocks."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    # What a process does once and then no more is no part of either.
+    make(device).train(BLOCK)
     plain, watched = make(device), make(device)
-    plain.train(BLOCK)
     rng = random.Random(0)
     spent: list[tuple[Spent, Spent]] = []
     with tempfile.TemporaryDirectory() as folder:

@@ -107,9 +107,81 @@ BIRTHS = {
         lambda out, y: (out * 1e15).pow(3).sum(),
         ("forward", "pow", "grown", "an overflow of values"),
     ),
+    "entropy": (
+        lambda out, y: (p := (900 * out).softmax(1)).mul(p.log()).sum(),
+        ("forward", "log", "operation", "the logarithm of 0"),
+    ),
+    "behind a where": (
+        lambda out, y: torch.where(p := out > 0, (out * p).sqrt(), out).sum(),
+        ("backward", "div, the gradient of sqrt", "operation", "the slope of sqrt at 0"),
+    ),
+    "arc cosine": (
+        lambda out, y: (1.001 * F.normalize(out[:, :1])).acos().sum(),
+        ("forward", "acos", "operation", "the arc cosine of 1"),
+    ),
+    "arc cosine's slope": (
+        lambda out, y: (900 * out).tanh().acos().sum(),
+        ("backward", "rsqrt, the gradient of acos", "operation", "the slope of the arc cosine at"),
+    ),
+    "log1p": (
+        lambda out, y: torch.log1p(-(900 * out).softmax(1)).mean(),
+        ("forward", "log1p", "operation", "log(1 + x) of -1"),
+    ),
+    "empty selection": (
+        lambda out, y: F.cross_entropy(out, y) + out[out > 1e9].mean(),
+        ("forward", "mean", "operation", "the mean of no values at all"),
+    ),
+    "one value's deviation": (
+        lambda out, y: F.cross_entropy(out, y) + out[:1, 0].std(),
+        ("forward", "std", "operation", "the deviation of a single value"),
+    ),
+    "all targets ignored": (
+        lambda out, y: F.cross_entropy(out, torch.full_like(y, -100)),
+        ("forward", "nll_loss_forward", "operation", "a mean over no target"),
+    ),
+    "a weight made before": (
+        lambda out, y: F.cross_entropy(out, y, weight=torch.tensor([1.0, torch.inf])),
+        ("forward", "nll_loss_forward", "operation", "arithmetic with an infinity"),
+    ),
+    "0 times a mask": (
+        lambda out, y: F.cross_entropy(out, y) + (0 * out * NOTHING).sum(),
+        ("forward", "mul", "operation", "0 times infinity"),
+    ),
+    "product": (
+        lambda out, y: (50 + out.flatten()).prod(),
+        ("forward", "prod", "operation", "the product of many values, up to 5"),
+    ),
+    "norm without epsilon": (
+        lambda out, y: F.layer_norm(0 * out, out.shape[1:], eps=0.0).sum(),
+        ("forward", "native_layer_norm", "operation", "a normalisation, with an epsilon of 0"),
+    ),
+    "somebody's own gradient": (
+        lambda out, y: F.cross_entropy(out, y) + Hinge.apply(out).mean(),
+        ("backward", "div, the gradient of Hinge", "operation", "a division by 0"),
+    ),
+    "written down": (
+        lambda out, y: F.cross_entropy(out, y) * (torch.nan if y.sum() > 0 else 1.0),
+        ("forward", "mul", "operation", "a NaN that the code writes here"),
+    ),
 }
+NOTHING = torch.full((2,), -torch.inf)
 
 
+class Hinge(torch.autograd.Function):
+    """A rectifier whose slope somebody computed as a quotient."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.clamp_min(0)
+
+    @staticmethod
+    def backward(ctx, slope):
+        (x,) = ctx.saved_tensors
+        return slope * (x.clamp_min(0) / x.clamp_min(0))
+
+
+@pytest.mark.filterwarnings("ignore:std")
 @pytest.mark.parametrize("name", BIRTHS)
 def test_where_a_value_was_born_is_named_with_its_cause(tmp_path, name):
     loss, (phase, operator, born, cause) = BIRTHS[name]
@@ -123,6 +195,15 @@ def test_where_a_value_was_born_is_named_with_its_cause(tmp_path, name):
     assert len(seen["path"]) >= 2
     diagnosis = diagnose(RUN, observed(tmp_path).facts, {}, Terms(), stages={Stage.RUN})
     assert ("R37c" if born == "grown" else "R37b") in [f.check for f in diagnosis.findings]
+
+
+@pytest.mark.parametrize("way", ["fused", "foreach"])
+def test_a_step_over_all_weights_at_once_is_taken_apart(tmp_path, way):
+    adam = {"_target_": "torch.optim.Adam", "eps": 0.0, way: True}
+    seen = found(tmp_path, lambda out, y: out[:, 0].square().mean(), optimizer=adam)
+    assert (seen["step"], seen["phase"], seen["born"]) == (1, "update", "operation")
+    assert seen["cause"].startswith("a division by")
+    assert seen["exact"]
 
 
 def test_it_is_found_late_in_a_training_at_the_very_step(tmp_path):

@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch.autograd.graph import Node
 
-from bisector.train.probes.births import INSIDE, VALUES, Cause, divided, ranges_told
+from bisector.train.probes.births import ranges_told
+from bisector.train.probes.causes import INSIDE, VALUES, Cause, divided
 from bisector.train.probes.tracer import Operation, Range, range_of
 
 MOST = 2000

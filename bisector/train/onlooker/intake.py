@@ -4,8 +4,8 @@ from typing import Any
 
 import torch
 
+from bisector.train.probes.calls import tensors_in
 from bisector.train.probes.recorder import Recorder
-from bisector.train.probes.tracer import tensors_in
 
 MOST = 3
 """Batches that are described."""

@@ -13,8 +13,9 @@ from torch import distributed, nn
 
 from bisector.train.onlooker.graph import born_in_graph
 from bisector.train.probes.births import birth, path_to
+from bisector.train.probes.calls import tensors_in
 from bisector.train.probes.tensors import gradient
-from bisector.train.probes.tracer import Tracer, rows_of, storage, tensors_in
+from bisector.train.probes.tracer import Tracer, rows_of, storage
 from bisector.train.seeding import global_state, restore_global_state
 
 Facts = dict[str, Any]

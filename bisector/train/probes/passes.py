@@ -16,7 +16,8 @@ class Passes:
     """One hook on the model itself, which stays; it counts on the host and looks at no tensor."""
 
     def __init__(self, model: nn.Module, guard: Guard = bare, *, hooked: bool = True) -> None:
-        self.sensitive = [n for n, m in model.named_modules() if sensitive(m)]
+        self._named = list(model.named_modules())
+        self.sensitive = [n for n, m in self._named if sensitive(m)]
         """The modules that do something else in training than in evaluation."""
         self.forwards = {"train": 0, "train_no_grad": 0, "eval": 0, "eval_no_grad": 0}
         self.backwards = 0
@@ -59,7 +60,7 @@ class Passes:
     def counts(self) -> dict[str, Any]:
         """All counts so far, and the modules whose mode is not the model's."""
         training = self._model.training
-        apart = [n for n, m in self._model.named_modules() if m.training != training]
+        apart = [n for n, m in self._named if m.training != training]
         return {
             "forwards": dict(self.forwards),
             "backwards": self.backwards,

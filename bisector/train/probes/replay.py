@@ -7,8 +7,9 @@ from torch import nn
 
 from bisector.train.batches import Batch
 from bisector.train.probes.births import birth, path_to
+from bisector.train.probes.calls import tensors_in
 from bisector.train.probes.ring import Kept, Replayable, Ring, copied
-from bisector.train.probes.tracer import Tracer, range_of, rows_of, storage, tensors_in
+from bisector.train.probes.tracer import Tracer, range_of, rows_of, storage
 
 Facts = dict[str, Any]
 

@@ -18,7 +18,7 @@ class ProbeSettings:
 
     memory_mb: float = 256.0
     """Bound of the ring of recent states from which a failure is replayed; 0: no ring."""
-    steps_back: int = 256
+    steps_back: int = 1024
     """Steps from one kept state to the next, unless memory asks for fewer."""
 
     @classmethod

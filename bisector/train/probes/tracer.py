@@ -4,7 +4,7 @@ Only a step that is done again is traced. What is kept: operations that gave som
 with the ranges of what they were given and of what they gave.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch.nn.modules.module import (
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bisector.train.probes import backward
+from bisector.train.probes.calls import calls_of, numbers_in
 from bisector.train.probes.forward import place
 
 
@@ -143,23 +144,23 @@ class Tracer(TorchDispatchMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         """The operation's own result; it is noted if that is not finite."""
-        kwargs = kwargs or {}
-        given = [t for t in tensors_in((args, kwargs)) if t.is_floating_point()]
+        calls = calls_of(func, args, kwargs or {})
         # What is overwritten must be looked at before.
-        before = [range_of(t) for t in given] if func._schema.is_mutable else None
+        overwrites = func._schema.is_mutable
+        before = [[range_of(t) for t in call.given()] for call in calls if overwrites]
         where = self._where(func)
-        out = func(*args, **kwargs)
-        sources = {storage(t) for t in given}
-        for made in tensors_in(out):
-            if not made.is_floating_point() or not made.numel():
-                continue
-            if not func._schema.is_mutable and storage(made) in sources:
-                continue  # A view writes nothing.
-            if bool(made.isfinite().all()):
-                self._writer.pop(storage(made), None)
-                continue
-            ranges = before or [range_of(t) for t in given]
-            self._note(where, given, ranges, made, list(numbers_in((args, kwargs))))
+        out = func(*args, **(kwargs or {}))
+        for number, call in enumerate(calls):
+            given = call.given()
+            sources = {storage(t) for t in given} if not overwrites else set()
+            for made in call.made(func, out):
+                if storage(made) in sources:
+                    continue  # A view writes nothing.
+                if bool(made.isfinite().all()):
+                    self._writer.pop(storage(made), None)
+                    continue
+                ranges = before[number] if overwrites else [range_of(t) for t in given]
+                self._note(where, given, ranges, made, list(numbers_in((call.args, call.kwargs))))
         return out
 
     def _where(self, func: Any) -> tuple[str, str, str, str]:
@@ -168,6 +169,9 @@ class Tracer(TorchDispatchMode):
         node: Any = torch._C._current_autograd_node()
         if node is not None:
             forward, module, line = self._made.get(node._sequence_nr(), ("", "", ""))
+            if isinstance(node, torch.autograd.function.BackwardCFunction):
+                # What its forward pass is made of is not what its backward pass is the gradient of.
+                forward = type(node).__name__.removesuffix("Backward")
             return name, module, line, forward or node.name()
         if self.phase == "backward":
             return name, "", "", ""
@@ -238,27 +242,3 @@ def rows_of(tensor: torch.Tensor) -> list[int]:
     wrong = ~tensor.detach().isfinite()
     wrong = wrong.flatten(1).any(1) if wrong.ndim > 1 else wrong
     return [int(row) for row in wrong.nonzero().flatten()]
-
-
-def tensors_in(value: Any) -> Iterator[torch.Tensor]:
-    """The tensors in arguments or results."""
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, dict):
-        yield from tensors_in(tuple(value.values()))
-    elif isinstance(value, list | tuple):
-        for part in value:
-            yield from tensors_in(part)
-
-
-def numbers_in(value: Any) -> Iterator[float]:
-    """The plain numbers in arguments."""
-    if isinstance(value, bool):
-        return
-    if isinstance(value, int | float):
-        yield float(value)
-    elif isinstance(value, dict):
-        yield from numbers_in(tuple(value.values()))
-    elif isinstance(value, list | tuple):
-        for part in value:
-            yield from numbers_in(part)

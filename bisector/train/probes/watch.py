@@ -166,7 +166,7 @@ class Watch:
         return optimizer is self.optimizer
 
     def _after_step(self, optimizer: Optimizer, *_: object) -> None:
-        if not self._ours(optimizer):
+        if optimizer is not self.optimizer and not self._ours(optimizer):
             return
         self.step += 1
         self.passes.step()
