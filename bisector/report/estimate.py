@@ -102,6 +102,8 @@ def _explaining(session: Session, ranked: Sequence[Suspect]) -> int:
     if not waiting:
         return 0
     watched = (waiting + 1) * inspect.watch - sum(e.trial.arm.watched for e in session.judged)
+    if not session.experiment.variants:  # Nobody has said how its parts are changed.
+        return max(watched, 0)
     tried = len(session.of(Purpose.TRY_REMEDY))
     mending = min(budget.remedies, budget.confirm) * waiting - tried
     if mending <= 0:  # The first did not mend it: half of the rest, for want of knowing better.

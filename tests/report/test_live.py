@@ -1,6 +1,7 @@
 """The live view, drawn on a recorded terminal."""
 
 import io
+from dataclasses import replace
 
 import pytest
 import report_sessions as rs
@@ -188,12 +189,15 @@ def test_uncertainty_is_counted_in_bits_with_what_is_left_untold() -> None:
 
 
 def test_what_looks_for_the_reason_is_counted_until_the_reason_is_told() -> None:
-    script = rs.Script()
+    script = rs.Script(rs.experiment(variants={"no-clip": ("recipe.clip=null",)}))
     rs.opening(script)
     rs.isolating(script, rs.some("focal"))
     rs.proving(script, rs.some("focal"))
     found = (Suspect((rs.some("focal"),), 0.999),)
     script.accuse(found[0])
+    # A command, of which nobody says how its parts are changed, is only watched.
+    command = replace(script.session, experiment=replace(script.experiment, variants={}))
+    assert left(command, found, 4.0).runs == 4
     # The baseline at two rates, two runs under probes, and a mend on as many seeds as prove it.
     assert left(script.session, found, 4.0).runs == 6
     script.run(Arm(rs.some("focal"), watched=True), Purpose.EXPERIMENT, rs.broke())
