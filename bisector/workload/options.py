@@ -7,6 +7,11 @@ from bisector.workload.template import OVERRIDES
 
 _OPTION = re.compile(r"-{1,2}[A-Za-z]")
 """How an option begins; `-1.5` is a value."""
+_REPEATED = re.compile(
+    r"-[osDP]|--(?:set|define|opt|option|param|override|config-override|kv|hparam)s?"
+)
+"""Options that take one `key=value` each and may be given again, as programs usually mean them."""
+_SETTING = re.compile(r"[+~]*([\w./@-]+)=")
 
 
 def number_of(argv: Sequence[str], key: str) -> float | None:
@@ -49,14 +54,22 @@ def digits(number: float) -> str:
 
 
 def names_in(words: Sequence[str]) -> list[str]:
-    """The options and keys that words set, as far as they can be told."""
-    names = []
-    for word in words:
-        name, equals, _ = word.partition("=")
-        if _OPTION.match(word):
-            names.append(re.sub(r"^--no-", "--", name))
-        elif equals and re.fullmatch(r"[+~]*[\w./@-]+", name):
-            names.append(name.lstrip("+~"))
+    """The options and keys that words set, as far as they can be told.
+
+    `--set lr=1` sets `--set lr`: it may stand beside `--set wd=2`.
+    """
+    names, rest = [], [*reversed(words)]
+    while rest:
+        word = rest.pop()
+        name, equals, value = word.partition("=")
+        if not _OPTION.match(word):
+            names += [found[1]] if (found := _SETTING.match(word)) else []
+            continue
+        many = _REPEATED.fullmatch(name) is not None
+        if many and not equals and rest and _SETTING.match(rest[-1]):
+            value = rest.pop()
+        inner = _SETTING.match(value) if many else None
+        names.append(f"{name} {inner[1]}" if inner else re.sub(r"^--no-", "--", name))
     return names
 
 

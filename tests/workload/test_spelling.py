@@ -127,3 +127,9 @@ def test_an_option_is_found_scaled_and_taken_out_where_it_stands() -> None:
     assert without(argv, "--sizes") == ["train.py", "--lr", "3e-4", "--ema", "x=0.5", "{overrides}"]
     assert without(["a", "--b", "1", "{overrides}"], "--b") == ["a", "{overrides}"]
     assert names_in(["--no-ema", "3", "a.b=1", "+c=2", "-v"]) == ["--ema", "a.b", "c", "-v"]
+    assert names_in(["--set", "a=1", "-o", "+b=2", "--override=c=3"]) == [
+        "--set a",
+        "-o b",
+        "--override c",
+    ]
+    assert names_in(["--set", "1", "-s", "--opts"]) == ["--set", "-s", "--opts"]
