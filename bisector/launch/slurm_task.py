@@ -18,6 +18,8 @@ from submitit.helpers import DelayedSubmission
 from bisector.launch.wrap import GUEST, MADE_WAY
 
 _TICK = 0.1
+_TRIES, _TRY_SECONDS = 3, 2.0
+"""How often a scheduler that does not answer is asked, and what lies between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,5 +64,9 @@ def _is_wanted() -> bool:
     """Whether Slurm took the place only: a job that somebody has cancelled is not to come back."""
     # Not by SLURM_JOB_ID: that of one task of an array is also the whole array's.
     command = ["scontrol", "show", "job", "-o", submitit.JobEnvironment().job_id]
-    shown = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    return "JobState=RUNNING" in shown
+    for _ in range(_TRIES):
+        shown = subprocess.run(command, capture_output=True, text=True, check=False)
+        if shown.returncode == 0:
+            return "JobState=RUNNING" in shown.stdout
+        time.sleep(_TRY_SECONDS)
+    return True  # Nobody has said that it is not.

@@ -97,7 +97,7 @@ def test_a_preempted_job_is_requeued_and_goes_on_from_its_checkpoint(tmp_path):
 
 def test_a_job_that_meets_slurm_s_time_limit_is_requeued_and_goes_on(tmp_path):
     launcher = SlurmLauncher(**OPTIONS)
-    handle = submit(launcher, job(tmp_path, "go_on", "60"))
+    handle = submit(launcher, job(tmp_path, "go_on", "150"))
     until((tmp_path / "started").exists)
     time.sleep(1)
     # What Slurm sends 90 seconds before the limit, which is a minute at least.
@@ -106,7 +106,7 @@ def test_a_job_that_meets_slurm_s_time_limit_is_requeued_and_goes_on(tmp_path):
     hasten(handle)
     wait(launcher, handle)
     assert end_of(tmp_path)["code"] == 0
-    counted_once(tmp_path, 60)
+    counted_once(tmp_path, 150)
 
 
 def test_a_job_that_somebody_cancels_by_hand_does_not_come_back(tmp_path):
