@@ -10,6 +10,7 @@ import slips_of_steps as steps
 import slips_of_strangers as strangers
 import slips_of_values as values
 import torch
+from slips_of_others import OTHERS
 from slips_of_steps import Slip
 from strangers import KINDS, Job
 
@@ -139,7 +140,7 @@ def planted() -> list[Planted]:
     """Every slip in every training that it goes into."""
     return [
         Planted(f"{_called(slip)}, {kind}", kind, tuple(reasons.split()), slip)
-        for reasons, kinds, slip in (*TABLE, *LATER)
+        for reasons, kinds, slip in (*TABLE, *LATER, *OTHERS)
         for kind in kinds.split()
     ]
 
