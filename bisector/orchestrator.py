@@ -235,7 +235,8 @@ class Orchestrator:
             # what is trained for longer is to be given that time.
             slow = trial.arm.lr_scale < 1 or extends(self.session.experiment, trial.arm)
             known = self._parts.oracle.glance(evidence, () if slow else self._baseline(trial))
-            if known and evidence.exit is Exit.RUNNING and self._may_judge(trial):
+            ending = evidence.exit is not Exit.RUNNING or _explains_itself(trial, known)
+            if known and not ending and self._may_judge(trial):
                 self._remember(trial, known, evidence)
                 self._cancel([launched])
             else:
@@ -280,6 +281,12 @@ class Orchestrator:
         self.session = self.session.add(event)
         for reporter in self._parts.reporters:
             reporter.update(self.session, event, evidence)
+
+
+def _explains_itself(trial: Trial, known: Verdict | None) -> bool:
+    """Whether a run does its last steps again, to find where a NaN was born: it is let end by itself."""
+    found = known.signature if known else None
+    return trial.arm.watched and found is not None and found.symptom is Symptom.NOT_FINITE
 
 
 def _looked(evidence: Evidence) -> str:

@@ -12,6 +12,8 @@ from torch.optim import Optimizer
 
 from bisector.rundir import ENV_RANKS, OBSERVATIONS
 from bisector.train.batches import Batch
+from bisector.train.onlooker.alarm import Alarm
+from bisector.train.probes.guard import bare
 from bisector.train.probes.recorder import Recorder
 from bisector.train.probes.replay import explained
 from bisector.train.probes.ring import Replayable, Ring
@@ -29,6 +31,8 @@ class Observing(Run):
         self.recorder = Recorder(rundir / OBSERVATIONS)
         self.watches: list[Watch] = []
         self.ring: Ring | None = None
+        self.alarm: Alarm | None = None
+        """Where nobody gives us the steps to do again: it looks at the step under way."""
         self.explained = False
         atexit.register(self.close)
 
@@ -45,6 +49,8 @@ class Observing(Run):
         if not self.watches:
             self.watches.append(Watch(self.recorder, model, optimizer, loss))
             self.watches[0].begin()
+            self.alarm = Alarm(self.watches[0], bare, wait=self.settings.memory_mb > 0)
+            self.alarm.begin((), {})
         if count := batches_in(loader):
             self.facts(per_epoch=count)
 
@@ -52,6 +58,7 @@ class Observing(Run):
         """The loop's update, with recent states kept for `failed`."""
         if not self.settings.memory_mb:
             return training.update
+        self._silence()
         self.ring = Ring(training, self.settings, self.failed)
         return self.ring.update
 
@@ -77,8 +84,15 @@ class Observing(Run):
             named |= {m: n or "the model" for n, m in watch.model.named_modules()}
         return named
 
+    def _silence(self) -> None:
+        """No alarm any more: it looks for less, in every step."""
+        if self.alarm is not None:
+            self.alarm.end()
+        self.alarm = None
+
     def close(self) -> None:
         """Write what is left; also called when the process ends."""
+        self._silence()
         for watch in self.watches:
             watch.end()
         self.watches = []

@@ -267,3 +267,20 @@ def test_the_memory_of_the_ring_is_bounded_and_what_does_not_fit_is_said(tmp_pat
     seen = found(tiny, lambda out, y: out.sum() / 0, ProbeSettings(memory_mb=0.001))
     assert seen["because"] == "a state and its batches do not fit into 0.001 MB"
     assert training.step == 200
+
+
+def test_a_function_whose_steps_are_its_own_is_told_the_operation_of_the_loss(tmp_path):
+    torch.manual_seed(0)
+    run = Observing(tmp_path, 0, ProbeSettings())
+    model = nn.Linear(4, 3)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    run.watch(model, optimizer)
+    for scale in (1.0, 1.0, 1e3):
+        p = (scale * model(torch.randn(8, 4))).softmax(1)
+        optimizer.zero_grad()
+        (p * p.log()).sum().backward()
+        optimizer.step()
+    run.close()
+    seen = observed(tmp_path).facts["nonfinite"]
+    assert (seen["step"], seen["operator"], seen["cause"]) == (3, "log", "the logarithm of 0")
+    assert not model._forward_pre_hooks
