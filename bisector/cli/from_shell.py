@@ -175,7 +175,10 @@ def _learning_rate(args: argparse.Namespace, argv: Sequence[str]) -> Conf | None
     for key in [args.lr_key] if args.lr_key else LR_NAMES:
         value = number_of(argv, key)
         if value is not None and value > 0:
-            return {"key": key, "value": value}
+            # As it is typed, so that a mend can be pasted.
+            typed = (w.partition("=")[0] for w in argv if w.startswith("-"))
+            named = next((w for w in typed if w.lstrip("-") == key.lstrip("-")), key)
+            return {"key": named, "value": value}
     if args.lr_key:
         raise ConfigError(
             f"--lr-key {args.lr_key} is not in --baseline with a number behind it.",

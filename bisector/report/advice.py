@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from bisector import rundir
@@ -213,9 +214,10 @@ def _scaled_lr(experiment: Experiment, on: frozenset[str], by: float) -> tuple[s
         return ()
     value = lr.value
     words = [o for a in experiment.additions if a.name in on for o in a.overrides]
-    for key, _, right in (o.partition("=") for o in words):
+    for word, following in pairwise([*words, ""]):
+        key, equals, right = word.partition("=")
         if key.lstrip("+") == lr.key:
-            value = _float(right, value)
+            value = _float(right if equals else following, value)
     return (f"{lr.key}={value * by:g}",)
 
 

@@ -72,7 +72,7 @@ def test_init_writes_the_experiment_out(shell: Shell, capsys: pytest.CaptureFixt
     conf = yaml.safe_load((shell.folder / "conf" / "mine.yaml").read_text())
     assert conf["workload"]["command"][:3] == [sys.executable, "train.py", "--lr"]
     assert conf["workload"]["command"][-1] == "{overrides}"
-    assert conf["lr"] == {"key": "lr", "value": 0.1}
+    assert conf["lr"] == {"key": "--lr", "value": 0.1}
     assert conf["judge"] == {"metric": "val_acc", "direction": "maximize"}
     assert conf["additions"]["mixup"] == {"overrides": ["--mixup", "0.8"]}
     assert list(conf["additions"]) == ["mixup", "ema", "note"]
