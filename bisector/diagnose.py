@@ -25,6 +25,10 @@ BEFORE = frozenset({Stage.DATA, Stage.MODEL})
 """What can be looked for before anything is trained."""
 
 
+FORETOLD: Mapping[str, str] = {"R18c": "R37b"}
+"""A check before the run, and the one of the run that says which of the things foretold has happened."""
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What the configuration says about checks."""
@@ -77,7 +81,8 @@ def diagnose(
         for c in able
         if (clue := looked[c.id]) is not None
     ]
-    found.sort(key=lambda each: (each.shared, rank(each.check, checks)))
+    met = {each.check.id: each.check for each in found if not each.shared}
+    found.sort(key=lambda each: (each.shared, *_place(each.check, met, checks)))
     return Diagnosis(
         findings=tuple(_finding(each, terms) for each in found),
         unlooked=tuple(
@@ -91,6 +96,14 @@ def _holds(check: Check, facts: Facts, terms: Terms, alpha: float) -> bool:
     """Whether a check finds the same in other facts."""
     able = all(n in facts for n in check.needs)
     return able and check.look(Case(facts, _limits(check, terms), alpha)) is not None
+
+
+def _place(
+    check: Check, met: Mapping[str, Check], checks: Sequence[Check]
+) -> tuple[tuple[bool, int, int], bool]:
+    """Where a finding is told: what was foretold and then met comes right after that."""
+    foretold = met.get(FORETOLD.get(check.id, ""))
+    return rank(foretold or check, checks), foretold is not None
 
 
 def rank(check: Check, checks: Sequence[Check]) -> tuple[bool, int, int]:

@@ -1,6 +1,7 @@
 """R17, R18: the loss: is it one, of the right size, and where does it start?"""
 
 import itertools
+import math
 
 from bisector.checks.check import check
 from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy, Severity
@@ -34,6 +35,8 @@ def loss_prefers_worse(case: Case) -> Clue | None:
     Source: reason 18, "check your loss function".
     """
     losses = [float(v) for v in case.each("loss_shape", "losses")]
+    if not all(map(math.isfinite, losses)):
+        return None  # Another finding: it cannot be compared.
     scores = case.text("loss_shape", "kind") == "scores"
     rungs = case.each("loss_shape", "probabilities" if scores else "distances")
     size = max(abs(v) for v in losses) or 1.0
@@ -225,7 +228,9 @@ def loss_not_finite(case: Case) -> Clue | None:
 
     Source: reasons 18 and 37.
     """
-    sick = case.each("loss_shape", "saturated")
+    sick = list(case.each("loss_shape", "saturated"))
+    losses = [float(v) for v in case.each("loss_shape", "losses")]
+    sick += ["loss at ordinary predictions"] if not all(map(math.isfinite, losses)) else []
     return Clue(f"Not finite: {', '.join(sick)}.", {"scores": [-200, 200]}) if sick else None
 
 

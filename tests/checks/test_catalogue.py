@@ -99,3 +99,16 @@ def test_explain_prints_the_page_of_a_check_and_names_the_nearest_id() -> None:
     wrong = subprocess.run([*command, "R99"], capture_output=True, text=True, check=False)
     assert wrong.returncode == 2
     assert "hint" in wrong.stderr
+
+
+def test_what_was_foretold_of_a_loss_and_then_met_is_told_as_met() -> None:
+    shape = {"losses": [2.0, 1.0, 0.5], "probabilities": [0.1, 0.5, 0.8], "kind": "scores",
+             "saturated": ["loss when surely wrong"], "indifferent": []}  # fmt: skip
+    born = {"met": True, "born": "operation", "step": 9, "operator": "log", "phase": "forward",
+            "module": "", "where": "", "cause": "the logarithm of 0", "mend": ""}  # fmt: skip
+    facts = {"loss_shape": shape, "nonfinite": born}
+    checks = [c for c in CATALOGUE if c.id in ("R18c", "R37b")]
+    found = diagnose(checks, facts, {}, Terms(), stages=frozenset(Stage))
+    assert [f.check for f in found.findings] == ["R37b", "R18c"]
+    (unmet,) = diagnose(checks, {"loss_shape": shape}, {}, Terms()).findings
+    assert unmet.check == "R18c"
