@@ -49,7 +49,7 @@ class Observing(Run):
         if not self.watches:
             self.watches.append(Watch(self.recorder, model, optimizer, loss))
             self.watches[0].begin()
-            self.alarm = Alarm(self.watches[0], bare, wait=self.settings.memory_mb > 0)
+            self.alarm = Alarm(self.watches[0], bare, wait=False)
             self.alarm.begin((), {})
         if count := batches_in(loader):
             self.facts(per_epoch=count)
