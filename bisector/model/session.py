@@ -168,8 +168,7 @@ class Accused:
     suspect: Suspect
     because: str
     trials: int
-    """The first trial, by number, that counts as confirmation: the next one when it was made, or one
-    that was launched for it while its last proofs were awaited (see `plan.ahead`)."""
+    """The first trial, by number, that counts as confirmation: the next one when it was made."""
     at: float = 0.0
 
 

@@ -1,15 +1,13 @@
 """What will be asked of the leading explanation if it holds, for slots that would stand idle.
 
 While the last runs of the isolation are awaited, its likely sequel is trained beside them: the
-learning rates, the confirmation, and the leader's proofs on one more seed. The first two are runs
-that the search would want anyway, so all that they can be wasted on is a wrong leader. What is to
-confirm an accusation counts as that only if its hypothesis was as probable as an accusation must
-be, and fixed, before the run was launched.
+learning rates, which the search would want anyway, so that all they can be wasted on is a wrong
+leader; then the leader's proofs on one more seed.
 """
 
 from bisector.model.session import Accused, Session, Suspect
 from bisector.model.trial import Purpose, Trial
-from bisector.plan.asks import Want, missing, numbered
+from bisector.plan.asks import missing, numbered
 from bisector.plan.lr_sweep import lr_wants
 from bisector.plan.observations import observe
 from bisector.plan.proof import clauses
@@ -25,11 +23,8 @@ def ahead(session: Session, leader: Suspect) -> tuple[Trial, ...]:
     """
     if leader.probability < LIKELY or not leader.culprits:
         return ()
-    accused = Accused(leader, "", confirmed_from(session, leader))
-    wants: tuple[Want, ...] = lr_wants(session, accused)
-    if leader.probability >= session.experiment.budget.confidence:
-        wants = (*(c.want for c in clauses(session, accused)), *wants)
-    return missing(session, wants) or _once_more(session, accused)
+    accused = Accused(leader, "", len(session.launched))
+    return missing(session, lr_wants(session, accused)) or _once_more(session, accused)
 
 
 def _once_more(session: Session, accused: Accused) -> tuple[Trial, ...]:
@@ -41,22 +36,3 @@ def _once_more(session: Session, accused: Accused) -> tuple[Trial, ...]:
     sets = [c.want.arm.additions for c in clauses(session, accused)]
     asked = [s for s in sets if s not in (*seen.pending, *seen.unresolved)]
     return numbered(session, asked, Purpose.ISOLATE)
-
-
-def confirmed_from(session: Session, suspect: Suspect) -> int:
-    """The number of the first trial that counts as the confirmation of a suspect.
-
-    The first of those launched ahead for its sake alone, else the next one to be launched.
-    """
-    last = session.accusation
-    begun = last.trials if last else 0
-    count = len(session.launched)
-    arms = {c.want.arm for c in clauses(session, Accused(suspect, "", count))}
-    first = count
-    for launched in reversed(session.launched[begun:]):
-        trial = launched.trial
-        if trial.purpose is Purpose.CONFIRM and trial.arm not in arms:
-            break
-        if trial.purpose is Purpose.CONFIRM:
-            first = trial.number
-    return first

@@ -12,7 +12,7 @@ from dataclasses import replace
 from bisector.model.session import Accused, Concluded, Session, Suspect
 from bisector.model.trial import Arm, Purpose, Trial
 from bisector.model.verdict import Outcome
-from bisector.plan.ahead import ahead, confirmed_from
+from bisector.plan.ahead import ahead
 from bisector.plan.asks import Want, again, broken_share, missing, numbered, pending
 from bisector.plan.lr_sweep import lr_verdicts, lr_wants
 from bisector.plan.proof import clauses, proof
@@ -31,6 +31,13 @@ from bisector.ports import Accusation, Decision, Planner
 Phase = Callable[[Session, int], Decision | None]
 
 WAIT = Decision()
+
+PUT_TO_PROOF = 0.95
+"""Probability from which an explanation is put to the proof, before the planner is sure of it.
+
+The seeds of a proof are trained in any case, and are evidence as good as any other: begun early
+they save questions. Convicted is only what has the confidence asked for when its proof is complete.
+"""
 
 
 def steer(session: Session, slots: int, phases: Sequence[Phase]) -> Decision | None:
@@ -96,17 +103,34 @@ def isolate(planner: Planner) -> Phase:
             return _launch(session, slots, retried)
         answer = planner.decide(session, slots)
         if not isinstance(answer, Accusation):
+            leader = planner.rank(session)[0]
+            if _to_be_proved(session, leader):
+                return _accuse(session, Accusation(leader, "it explains the runs best"))
             asked = numbered(session, answer, Purpose.ISOLATE)
-            return _launch(session, slots, asked or ahead(session, planner.rank(session)[0]))
+            return _launch(session, slots, asked or ahead(session, leader))
         if answer.ruling is not None:
             return Decision(record=_ended(session, answer, planner))
-        standing = session.accusation
-        if standing and same_suspect(standing.suspect, answer.suspect):
-            return None
-        since = confirmed_from(session, answer.suspect)
-        return Decision(record=Accused(answer.suspect, answer.because, since))
+        return _accuse(session, answer)
 
     return phase
+
+
+def _to_be_proved(session: Session, leader: Suspect) -> bool:
+    """Whether the leading explanation is likely, and there are runs of its proof to begin."""
+    if leader.probability < PUT_TO_PROOF or not leader.culprits or leader.cumulative:
+        return False
+    standing = session.accusation
+    if standing is None or not same_suspect(standing.suspect, leader):
+        return True
+    return bool(missing(session, [c.want for c in clauses(session, standing)]))
+
+
+def _accuse(session: Session, answer: Accusation) -> Decision | None:
+    """The accusation, for the record; None if it stands already."""
+    standing = session.accusation
+    if standing and same_suspect(standing.suspect, answer.suspect):
+        return None
+    return Decision(record=Accused(answer.suspect, answer.because, len(session.launched)))
 
 
 def confirm(session: Session, slots: int) -> Decision | None:

@@ -154,7 +154,7 @@ def _looks(session: Session, accused: Accused, part: Arm) -> int:
     """
     had = seeds_used(session, part, before=accused.trials)
     broken = sum(e.verdict.outcome is Outcome.BROKEN for e in session.runs(part))
-    return max(1, had, min(2 * broken, had + session.experiment.budget.confirm))
+    return max(1, had, min(2 * broken, had + 2 * session.experiment.budget.confirm))
 
 
 def _fresh(session: Session, accused: Accused, subset: frozenset[str]) -> Want:

@@ -9,7 +9,7 @@ from bisector.model.session import Accused, Judged, Launched, Session, Suspect
 from bisector.model.trial import Arm, Purpose, Trial
 from bisector.model.verdict import Outcome, Signature, Symptom, Verdict
 from bisector.plan.adaptive import AdaptivePlanner
-from bisector.plan.ahead import ahead, confirmed_from
+from bisector.plan.ahead import ahead
 from bisector.plan.phases import conclude, confirm, isolate, reproduce, steer, sweep_lr
 
 NAMES = tuple(f"a{n}" for n in range(8))
@@ -50,13 +50,7 @@ def searched(slots: int) -> Session:
     return session
 
 
-def test_a_sure_leader_s_confirmation_and_learning_rates_are_started_ahead() -> None:
-    trials = ahead(Session(ASKED), SURE)
-    assert purposes(trials) == {Purpose.CONFIRM, Purpose.SWEEP_LR}
-    assert {t.arm.additions for t in trials} == {A3, ASKED.full - A3}
-
-
-def test_a_leader_that_is_only_likely_is_swept_and_proved_but_not_confirmed() -> None:
+def test_a_likely_leader_is_swept_and_then_proved_once_more() -> None:
     session = Session(ASKED)
     assert purposes(ahead(session, LIKELY)) == {Purpose.SWEEP_LR}
     for trial in ahead(session, LIKELY):
@@ -73,15 +67,6 @@ def test_nothing_is_started_ahead_while_too_little_is_known(leader: Suspect) -> 
     assert ahead(Session(ASKED), leader) == ()
 
 
-def test_what_was_launched_for_another_suspect_confirms_nothing() -> None:
-    session = Session(ASKED)
-    arms = [frozenset({"a1"}), A3, ASKED.full - A3]
-    for number, additions in enumerate(arms):
-        session = session.add(Launched(Trial(number, Arm(additions), 0, Purpose.CONFIRM), "-"))
-    assert confirmed_from(session, SURE) == 1
-    assert confirmed_from(session, Suspect((frozenset({"a1"}),), 0.995)) == 3
-
-
 def test_a_search_with_one_slot_starts_nothing_ahead() -> None:
     session = searched(1)
     (accused,) = (e for e in session.events if isinstance(e, Accused))
@@ -89,19 +74,18 @@ def test_a_search_with_one_slot_starts_nothing_ahead() -> None:
     assert not set(before) & {Purpose.CONFIRM, Purpose.SWEEP_LR}
 
 
-def test_a_search_with_many_slots_confirms_on_fresh_seeds_that_began_before_the_accusation() -> (
-    None
-):
-    session = searched(8)
-    assert session.conclusion
-    assert session.conclusion.culprits == (A3,)
-    at = next(n for n, e in enumerate(session.events) if isinstance(e, Accused))
-    accused = session.events[at]
-    assert isinstance(accused, Accused)
-    begun = [e.trial for e in session.events[:at] if isinstance(e, Launched)]
-    early = [t for t in begun if t.purpose is Purpose.CONFIRM]
-    assert early
-    assert accused.trials == early[0].number
+@pytest.mark.parametrize("slots", [1, 8])
+def test_a_likely_suspect_is_put_to_the_proof_on_fresh_seeds_and_convicted_only_when_sure(
+    slots: int,
+) -> None:
+    session = searched(slots)
+    (accused,) = (e for e in session.events if isinstance(e, Accused))
+    end = session.conclusion
+    assert end
+    assert end.culprits == (A3,)
+    assert accused.suspect.probability < ASKED.budget.confidence <= end.confidence
+    fresh = [t for e in session.launched if (t := e.trial).purpose is Purpose.CONFIRM]
+    assert all(trial.number >= accused.trials for trial in fresh)
     seeds: dict[Arm, list[int]] = {}
     for e in session.launched:
         seeds.setdefault(e.trial.arm, []).append(e.trial.seed)

@@ -12,7 +12,7 @@ def of(session: Session) -> list[tuple[list[str], list[str]]]:
 
 
 @pytest.mark.parametrize(
-    ("shows", "sleeps", "rescuer"), [("a6", "a7", "a4"), ("a1", "a2", "a4"), ("a2", "a0", "a7")]
+    ("shows", "sleeps", "rescuer"), [("a6", "a7", "a4"), ("a1", "a2", "a4"), ("a3", "a0", "a6")]
 )
 def test_a_culprit_that_another_addition_rescues_is_found_beside_the_one_that_shows(
     shows: str, sleeps: str, rescuer: str
