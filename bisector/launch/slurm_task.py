@@ -32,9 +32,9 @@ class SlurmTask:
         """Run it to its end, or until its place is taken away."""
         warning = signal.Signals[f"SIG{submitit.JobEnvironment().USR_SIG}"]
         requeue = signal.getsignal(warning)
-        code = _look_after(self.rundir, (warning, signal.SIGTERM))
+        made_way = _look_after(self.rundir, (warning, signal.SIGTERM))
         signal.signal(warning, requeue)
-        if code == MADE_WAY and _is_wanted():
+        if made_way and _is_wanted():
             signal.raise_signal(warning)  # submitit's own handler queues the job again.
 
     def checkpoint(self) -> DelayedSubmission:
@@ -42,8 +42,8 @@ class SlurmTask:
         return DelayedSubmission(self)
 
 
-def _look_after(rundir: str, passed_on: tuple[signal.Signals, ...]) -> int:
-    """The exit code of the wrapper, which hears of every one of the signals."""
+def _look_after(rundir: str, passed_on: tuple[signal.Signals, ...]) -> bool:
+    """Run the wrapper, which hears of every one of the signals; whether its job made way for others."""
     heard: list[int] = []
 
     def hear(number: int, frame: FrameType | None) -> None:
@@ -52,12 +52,15 @@ def _look_after(rundir: str, passed_on: tuple[signal.Signals, ...]) -> int:
     for number in passed_on:
         signal.signal(number, hear)
     wrapper = subprocess.Popen([sys.executable, "-P", "-m", "bisector.launch.wrap", rundir, GUEST])
+    told = 0
     while wrapper.poll() is None:
-        if heard:
-            heard.clear()
+        if len(heard) > told:
+            told = len(heard)
             wrapper.send_signal(signal.SIGTERM)
         time.sleep(_TICK)
-    return wrapper.returncode
+    # Slurm tells every process, and this one may have been too young to bear it.
+    fell = bool(heard) and -wrapper.returncode in passed_on
+    return wrapper.returncode == MADE_WAY or fell
 
 
 def _is_wanted() -> bool:

@@ -172,4 +172,5 @@ def _never_started(ending: Ending) -> Ending:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]).absolute(), guest=GUEST in sys.argv[2:]))
+    # At once: a Python that tidies up has no handlers any more, and a second signal would kill it.
+    os._exit(main(Path(sys.argv[1]).absolute(), guest=GUEST in sys.argv[2:]))
