@@ -86,6 +86,7 @@ def serving(store: str, folder: Path, port: int = 0) -> Iterator[int]:
     finally:
         os.killpg(process.pid, 9)
         process.wait()
+        until(lambda: not answers(port))  # Its workers may take longer to go.
 
 
 def answers(port: int) -> bool:
