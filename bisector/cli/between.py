@@ -77,7 +77,9 @@ def _blamed(groups: Sequence[Group], session: Session) -> list[Difference]:
 
 def _needed(groups: Sequence[Group], blamed: Sequence[Difference]) -> list[Difference]:
     """What the convicted pieces do not run without, so that it is on wherever they are."""
-    wanted = {n for g in groups if {*g.members} & {*blamed} for n in g.requires}
+    # Not by sets: a setting's values may be mappings.
+    guilty = [g for g in groups if any(m in blamed for m in g.members)]
+    wanted = {n for g in guilty for n in g.requires}
     return [m for g in groups if g.name in wanted for m in g.members if m not in blamed]
 
 
