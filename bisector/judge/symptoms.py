@@ -17,6 +17,10 @@ LOSS_KEPT = 0.1
 LOSS_OF_CONSTANT = 0.98
 """Share of the loss of the best constant answer below which a network has learned something."""
 
+CONVERGED = 0.05
+"""A flat loss below this has been learned before its first reading: no answer by chance in a
+classification loses so little, as two classes cost .69. Of squared errors it says nothing certain."""
+
 
 def value_of(evidence: Evidence, metric: Metric) -> float | None:
     """The deciding metric's value: the mean of its last readings; None if never reported."""
@@ -78,6 +82,8 @@ def stuck(e: Evidence, metric: Metric, noise: Noise | None) -> Verdict | None:
     tail = max(1, len(curve.values) // 10)
     first, last = sum(curve.values[:tail]) / tail, curve.tail(tail)
     if last < first - 0.01 * abs(first):
+        return None
+    if max(first, last) < CONVERGED:
         return None
     symptom = Symptom.DIVERGED if last > 1.5 * first else Symptom.STUCK
     return _broken(Signature(symptom), 1.0, f"loss went from {first:.3g} to {last:.3g}")

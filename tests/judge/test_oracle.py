@@ -104,6 +104,13 @@ def test_the_baseline_is_judged_by_whether_it_learns_at_all() -> None:
         assert ORACLE.judge(evidence, ()).signature == Signature(symptom)
 
 
+def test_a_baseline_that_had_learned_before_its_first_reading_is_not_stuck() -> None:
+    learned = Curve((100, 200, 300), (0.0118, 0.0121, 0.0118))
+    assert (
+        ORACLE.judge(replace(run(), curves={**run().curves, "loss": learned}), ()).signature is None
+    )
+
+
 def test_a_glance_stops_a_run_whose_loss_is_not_finite_and_no_other() -> None:
     bad = Evidence(Exit.RUNNING, {"loss": Curve((0, 10), (1.0, nan))}, {"planned_steps": 100})
     verdict = ORACLE.glance(bad, BASELINE)
