@@ -9,8 +9,8 @@ broken one pass with 0.05.
     python scripts/bench_scale.py --quick    under 8 minutes on 2 cores
     python scripts/bench_scale.py --json     one object a line
 
-busy     share of slots in use while culprits are isolated: from the first such run to the last
-         accusation
+busy     share of slots in use while culprits are isolated: from the first such run until the
+         planner is sure, for good
 hours    from the first run to the verdict
 decide   milliseconds of processor time per decision, the mean and the longest
 replay   seconds to read a journal of so many lines; MB: what the session then takes in memory
@@ -38,17 +38,39 @@ from threadpoolctl import threadpool_limits
 
 from bisector.journal import Journal
 from bisector.model.experiment import Addition, Budget, Experiment
-from bisector.model.session import Accused, Judged, Launched, Opened, Session
+from bisector.model.session import Accused, Judged, Launched, Opened, Session, Suspect
 from bisector.model.trial import Arm, Purpose, Trial
 from bisector.model.verdict import Outcome, Signature, Symptom, Verdict
 from bisector.plan.adaptive import AdaptivePlanner
 from bisector.plan.phases import Phase, conclude, confirm, isolate, reproduce, steer, sweep_lr
+from bisector.ports import Accusation
 
 Row = dict[str, Any]
 MINUTES, SPREAD = 40.0, 0.33
 FALSE_ALARM, MISS = 0.02, 0.05
 TIMED = 400
 """Lines of a journal of which each is waited for, to time it."""
+
+
+class Heard:
+    """The planner as it is, and when it became sure of its answer."""
+
+    def __init__(self) -> None:
+        self.planner = AdaptivePlanner()
+        self.now = self.sure_at = 0.0
+        self._sure = False
+
+    def decide(self, session: Session, slots: int) -> tuple[frozenset[str], ...] | Accusation:
+        """What it decides."""
+        answer = self.planner.decide(session, slots)
+        was, self._sure = self._sure, isinstance(answer, Accusation)
+        if self._sure and not was:
+            self.sure_at = self.now
+        return answer
+
+    def rank(self, session: Session) -> tuple[Suspect, ...]:
+        """What it thinks."""
+        return self.planner.rank(session)
 
 
 class Simulation:
@@ -60,20 +82,19 @@ class Simulation:
         self._rng = Random(f"{additions} {slots} {seed}")
         self._truth: Truth = draw("mixture", names, Random(f"{additions} {seed}"))
         self._slots = slots
-        planner = AdaptivePlanner()
+        self._planner = Heard()
         self._phases: tuple[Phase, ...] = (
             reproduce,
-            isolate(planner),
+            isolate(self._planner),
             confirm,
             sweep_lr,
-            conclude(planner),
+            conclude(self._planner),
         )
         experiment = Experiment(name="scale", additions=listed, budget=Budget(trials=2000))
         self.session = Session(experiment, (Opened(experiment, {}, "", "", 0.0),))
         self._ends: list[tuple[float, int, Trial]] = []
         self._spans: list[tuple[float, float, Purpose]] = []
         self._now = 0.0
-        self._accused = 0.0
         self.decisions: list[float] = []
 
     def run(self) -> None:
@@ -102,13 +123,12 @@ class Simulation:
     def _decide(self) -> bool:
         began = time.process_time()
         free = self._slots - len(self._ends)
+        self._planner.now = self._now
         decision = steer(self.session, free, self._phases) if free else None
         self.decisions.append(time.process_time() - began)
         if decision is None:
             return False
         if decision.record is not None:
-            if isinstance(decision.record, Accused):
-                self._accused = self._now
             self.session = self.session.add(replace(decision.record, at=self._now))
         for trial in decision.ask:
             self._launch(trial)
@@ -134,9 +154,9 @@ class Simulation:
     def _busy(self) -> float | None:
         """Share of the slots' time in use in the isolate phase; None: there was none."""
         starts = [start for start, _, purpose in self._spans if purpose is Purpose.ISOLATE]
-        if not starts or self._accused <= min(starts):
+        if not starts or self._planner.sure_at <= min(starts):
             return None
-        first, last = min(starts), self._accused
+        first, last = min(starts), self._planner.sure_at
         used = sum(max(0.0, min(e, last) - max(s, first)) for s, e, _ in self._spans)
         return round(used / (self._slots * (last - first)), 3)
 
@@ -229,9 +249,9 @@ def rows(*, quick: bool) -> Iterator[Row]:
         with tempfile.TemporaryDirectory() as folder:
             yield lag(trials, Path(folder))
     for slots in (1, 8, 32, 256) if quick else (1, 2, 4, 8, 16, 32, 64, 256):
-        yield searches(16, slots, 4 if quick else 20)
+        yield searches(16, slots, 24)
     for slots in (8,) if quick else (1, 8, 64):
-        yield searches(64, slots, 1 if quick else 8)
+        yield searches(64, slots, 4 if quick else 8)
 
 
 def main() -> None:

@@ -38,8 +38,8 @@ with eight workers, 0.9 took 2.2 and 16.
 SETTLED_AWAITED = 0.76
 """The same while runs are awaited, when a slot that is given nothing stands idle until one ends.
 
-Of 8 slots .76 keeps 95 % busy (24 searches among 16, `bench_scale.py`) for 34.2 runs and 3.58 hours;
-0.7 keeps 92 %, for 33.5 runs and 3.52 hours; all of them busy take 35.8 runs and 3.85 hours.
+Of 8 slots .76 keeps 96 % busy (24 searches among 16, `bench_scale.py`) for 32.8 runs and 3.39 hours;
+0.7 keeps 94 %, for 32.3 runs and 3.38 hours; 0.9 keeps 99 %, for 33.2 runs and 3.40 hours.
 """
 
 Cost = Callable[[Bools, Floats], Floats]
