@@ -62,8 +62,8 @@ def _learned(seen: Observations, space: Space) -> tuple[Floats, float]:
     if not timed:
         return np.zeros(space.size), 1.0
     rows = space.encode(run.subset for run in timed).astype(np.float64)
-    failed = np.array([[run.failed] for run in timed], dtype=np.float64)
-    x = np.concatenate([rows, failed], axis=1)
+    failed = np.array([run.failed for run in timed], dtype=np.float64)
+    x = np.column_stack([rows, failed])
     y = np.log([run.seconds for run in timed])
     x_mean, y_mean = x.mean(axis=0), y.mean()
     gram = (x - x_mean).T @ (x - x_mean) + RIDGE * np.eye(x.shape[1])
