@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import torch
 from bisector.recipes.charlm import PythonDocs
-from strangers import Job, cnn, numbers, table
+from strangers import Job, cnn, numbers, table, validate_the_mean
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - everybody's name for it
 from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts, LambdaLR, OneCycleLR
@@ -140,20 +140,7 @@ def two_tasks() -> Job:
         return step(x, y)
 
     job.step = both
-    mean = torch.optim.swa_utils.AveragedModel(
-        job.model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.9)
-    )
-    update, model, validate = job.update, job.model, job.validate
-    job.update = lambda: (update(), mean.update_parameters(model))
-
-    def averaged() -> dict[str, float]:
-        mean.eval()
-        job.model = mean
-        found = validate()
-        job.model = model
-        return found
-
-    job.validate = averaged
+    validate_the_mean(job, 0.9)
     return job
 
 

@@ -4,7 +4,7 @@ import copy
 
 import torch
 from slips_of_steps import Slip
-from strangers import Around, Job
+from strangers import Around, Job, validate_the_mean
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - everybody's name for it
 from torch.optim import lr_scheduler as schedules
@@ -307,22 +307,7 @@ def dropout_kept_for_dropped(job: Job) -> None:
 
 def averaged_too_slowly(job: Job) -> None:
     """What is validated is a mean over weights that has hardly left where it began."""
-    mean = torch.optim.swa_utils.AveragedModel(
-        job.model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.9999)
-    )
-    mean.update_parameters(job.model)
-    update, model = job.update, job.model
-    job.update = lambda: (update(), mean.update_parameters(model))
-    validate = job.validate
-
-    def with_the_mean() -> dict[str, float]:
-        mean.eval()
-        job.model = mean
-        found = validate()
-        job.model = model
-        return found
-
-    job.validate = with_the_mean
+    validate_the_mean(job, 0.9999).update_parameters(job.model)
 
 
 # --- numbers that are none -----------------------------------------------------------------------

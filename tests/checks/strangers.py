@@ -257,3 +257,22 @@ KINDS: dict[str, Callable[[], Job]] = {
     "cnn": cnn, "char": char, "table": table, "numbers": numbers, "rnn": rnn,
 }  # fmt: skip
 """Healthy trainings by name."""
+
+
+def validate_the_mean(job: Job, decay: float) -> torch.optim.swa_utils.AveragedModel:
+    """Validate a moving average of the weights, as many scripts do; that average."""
+    mean = torch.optim.swa_utils.AveragedModel(
+        job.model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(decay)
+    )
+    update, model, validate = job.update, job.model, job.validate
+    job.update = lambda: (update(), mean.update_parameters(model))
+
+    def averaged() -> dict[str, float]:
+        mean.eval()
+        job.model = mean
+        found = validate()
+        job.model = model
+        return found
+
+    job.validate = averaged
+    return mean
