@@ -1,8 +1,8 @@
-"""What talks to Ray for a search: `python -m bisector.launch.ray_desk FD OPTIONS`.
+"""What talks to Ray for a search: `python -m bisector.launch.ray_desk FD`.
 
-A process of its own, since Ray ends a process whose node or cluster is gone. It is asked over a
-socket, one question and one answer a line of JSON, by `ray_line`; what it knows of jobs, its
-successor finds out anew. It ends when the line does.
+A process of its own, since Ray ends a process whose node or cluster is gone. It is told its options
+and then asked over a socket, one question and one answer a message of JSON, by `ray_line`; what it
+knows of jobs, its successor finds out anew. It ends when the line does.
 
 No file system is shared: a job's files go with it, and what it writes comes back into its run
 directory while it runs. A job whose node is lost goes on elsewhere from the last checkpoint
@@ -314,12 +314,13 @@ _VERBS: Mapping[str, Callable[..., Any]] = {
 }
 
 
-def main(channel: int, options: Mapping[str, Any]) -> None:
-    """Come to the cluster, say so, then answer until the launcher is gone."""
+def main(channel: int) -> None:
+    """Hear the options, come to the cluster, say so, then answer until the launcher is gone."""
     with contextlib.suppress(ProcessLookupError):
         if LINUX:
             die_with(os.getppid())
     line = Connection(channel)
+    options = json.loads(line.recv_bytes())
     desks: list[Desk] = []
     _tell(line, 0, lambda: desks.append(Desk(**options)))
     with contextlib.suppress(EOFError, OSError):
@@ -343,4 +344,4 @@ def _tell(line: Connection, number: int, find: Callable[[], object]) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), json.loads(sys.argv[2]))
+    main(int(sys.argv[1]))

@@ -150,15 +150,10 @@ class Line:
         self._words.truncate()
         self._number, self._started = 0, time.monotonic()
         self._owed = self._started
-        argv = [
-            sys.executable,
-            "-P",
-            "-m",
-            self.desk,
-            str(theirs.fileno()),
-            json.dumps(self.options),
-        ]
+        argv = [sys.executable, "-P", "-m", self.desk, str(theirs.fileno())]
         with theirs:
+            # Not as arguments, which every user of the machine may read: they may hold secrets.
+            self._end.send_bytes(json.dumps(dict(self.options)).encode())
             self._process = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,

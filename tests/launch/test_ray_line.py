@@ -86,3 +86,12 @@ def test_one_that_cannot_begin_leaves_its_last_words():
 
 def test_a_search_does_not_end_by_its_desk_s_ctrl_c(line):
     assert os.getsid(who(line)) != os.getsid(0), "it gets none of the terminal's signals"
+
+
+def test_its_options_are_not_for_every_user_of_the_machine_to_read(line):
+    made = Line({"runtime_env": {"env_vars": {"TOKEN": "hunter2"}}}, outage=30.0, desk="probe_desk")
+    made.open()
+    argv = Path(f"/proc/{who(made)}/cmdline").read_bytes()
+    made.close()
+    assert b"probe_desk" in argv
+    assert b"hunter2" not in argv

@@ -7,7 +7,7 @@ import time
 from multiprocessing.connection import Connection
 
 line = Connection(int(sys.argv[1]))
-options = json.loads(sys.argv[2])
+options = json.loads(line.recv_bytes())
 print(options.get("words", ""), file=sys.stderr, flush=True)
 first = {"refused": ["no cluster", "start one"]} if "refuse" in options else {"said": True}
 line.send_bytes(json.dumps({"number": 0, **first}).encode())
