@@ -28,10 +28,10 @@ def explained(ring: Ring, modules: dict[nn.Module, str]) -> Facts:
 
 def _explained(ring: Ring, modules: dict[nn.Module, str]) -> Facts:
     training, start = ring.training, _start(ring)
-    batches = list(ring.batches)[start.step - ring.kept[0].step :]
-    recorded = list(ring.losses)[start.step - ring.kept[0].step :]
+    skipped = start.step - ring.kept[0].step
+    batches, recorded = list(ring.batches)[skipped:], list(ring.losses)
     failing, replayed = _failing(training, start, batches)
-    exact = all(map(same, replayed, recorded))
+    exact = all(map(same, replayed, recorded[skipped:]))
     if failing is None:
         because = "done again, every step is finite" + ("" if exact else ", and not the same bits")
         return {"because": because, "exact": exact}
@@ -43,7 +43,7 @@ def _explained(ring: Ring, modules: dict[nn.Module, str]) -> Facts:
     facts = {
         "step": training.step + 1,
         "exact": exact,
-        "losses_before": [loss.item() for loss in replayed[:failing]][-5:],
+        "losses_before": [loss.item() for loss in recorded[: skipped + failing][-5:]],
     }
     return facts | _traced(training, batch, modules)
 

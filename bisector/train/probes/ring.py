@@ -21,6 +21,8 @@ FIRST = 16
 """Steps from the first kept state to the second."""
 LONGEST = 2.0
 """Seconds of training between two states, about; a replay takes as long."""
+GROWTH = 4
+"""The next two states lie so many times as far apart, while that stays below `LONGEST`; then twice."""
 FEWEST = 4
 """States are not kept more often than at every so many steps."""
 
@@ -99,7 +101,7 @@ class Ring:
         state = copied(self.training.state())
         now = time.monotonic()
         if self.kept and now - self._began < LONGEST:
-            self.every *= 2
+            self.every *= GROWTH if GROWTH * (now - self._began) < LONGEST else 2
         elif now - self._began > 2 * LONGEST:
             self.every //= 2
         self.every = min(self.every, self.settings.steps_back, self._affordable(state, batch))

@@ -8,7 +8,7 @@ from bisector.rundir import OBSERVE
 
 GROWTH = 2
 """The next look comes after one part in so many of the steps made so far."""
-WIDEST = 250
+WIDEST = 500
 """The most steps between two looks."""
 
 

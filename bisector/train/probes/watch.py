@@ -139,9 +139,10 @@ class Watch:
         """A backward pass is about to begin."""
         self.passes.backward()
         root = roots[0]
-        if root.numel() == 1:
-            loss = self.unscaled(root).detach()
-            self.losses.append(loss if loss.ndim == 0 else loss.reshape(()))
+        if root.ndim == 0:
+            self.losses.append(self.unscaled(root).detach())
+        elif root.numel() == 1:
+            self.losses.append(self.unscaled(root).detach().reshape(()))
         if self.passes.since_step >= STALLED and self.passes.stalled:
             self.recorder.note("stalled", step=self.step, **self.passes.counts())
         look = self.loss_look
