@@ -3,7 +3,7 @@
 What makes every step wrong comes before what goes wrong in time, and that before what the curves say.
 """
 
-from bisector.checks import run_modes, run_outcome, run_rate, run_signal, run_steps
+from bisector.checks import run_beside, run_modes, run_outcome, run_rate, run_signal, run_steps
 from bisector.checks.check import Check
 
 RUN: tuple[Check, ...] = (
@@ -39,4 +39,7 @@ RUN: tuple[Check, ...] = (
     run_outcome.metric_stays,
     run_outcome.few_large_steps,
     run_outcome.still_falling,
+    run_beside.much_smaller,
+    run_beside.fewer_steps,
+    run_beside.other_optimizer,
 )

@@ -1,10 +1,12 @@
 """R20, R30, R36: how far does a step go, where to, and does the learning rate last as long as the run?"""
 
 import math
+from typing import Any
 
 from bisector.checks.check import check
 from bisector.checks.run_series import column, finite, late, middle, numbers
 from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy, Safety
+from bisector.model.variant import LR_TIMES
 
 
 @check(
@@ -194,7 +196,7 @@ def steps_too_long(case: Case) -> Clue | None:
     if not (lost or _to_the_end(case, by_look) or _harmed(case)):
         return None
     words = f"A step moves a weight matrix by {ratio:.0%} of its size; about 0.1 % is usual."
-    return Clue(words, {"ratio": by_look[:60]}, Crossed("ratio", ratio))
+    return Clue(words, {"ratio": by_look[:60]} | _fits(USUAL / ratio), Crossed("ratio", ratio))
 
 
 def _to_the_end(case: Case, by_look: list[float]) -> bool:
@@ -255,7 +257,20 @@ def steps_too_short(case: Case) -> Clue | None:
     if path >= case.limits["path"]:
         return None
     words = f"All steps together move a weight matrix by at most {path:.2g} of its size."
-    return Clue(words, {"ratio": by_look[:60], "steps": steps[:60]}, Crossed("path", path))
+    # A path of the weights' own length is usual, whatever the number of steps.
+    fits = _fits(1 / path) if path else {}
+    seen = {"ratio": by_look[:60], "steps": steps[:60]} | fits
+    return Clue(words, seen, Crossed("path", path))
+
+
+USUAL = 1e-3
+"""Of a weight matrix's size, the usual length of a step (Karpathy, CS231n notes)."""
+
+
+def _fits(factor: float) -> dict[str, Any]:
+    """By how much to multiply the learning rate, as a power of ten; nothing where no factor does."""
+    usable = 0.0 < factor < math.inf
+    return {LR_TIMES: 10.0 ** round(math.log10(factor))} if usable else {}
 
 
 def _shrunk(case: Case) -> float:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bisector.model.evidence import Curve, Evidence, Signal
+from bisector.model.evidence import Curve, Evidence, Exit, Signal
 from bisector.model.finding import Looked
 
 MOST = 400
@@ -15,7 +15,10 @@ def course(evidence: Evidence) -> Looked:
     curves = evidence.curves
     if Signal.LOSS not in curves:
         return Looked({}, {"course": "no loss was logged"})
-    facts: dict[str, Any] = {"planned": evidence.facts.get("planned_steps", 0)}
+    facts: dict[str, Any] = {
+        "planned": evidence.facts.get("planned_steps", 0),
+        "cut_short": evidence.exit not in (Exit.CLEAN, Exit.RUNNING),
+    }
     for signal in (Signal.LOSS, Signal.VAL_LOSS, Signal.SCORE, Signal.GRAD_NORM):
         facts |= _thinned(signal, curves)
     return Looked({"course": facts})

@@ -28,12 +28,17 @@ class Variant(StrEnum):
     STRIPPED = "stripped"
     SMALLER_BATCH = "smaller-batch"
     ADAMW = "adamw"
+    QUICK_ADAMW = "quick-adamw"
     SGD = "sgd"
     LONGER = "longer"
+    AS_LONG = "as-long"
+    """With `{n}`: so many updates (`BASELINE_STEPS`)."""
     WIDER = "wider"
     LOWER_LR = "lower-lr"
     MUCH_LOWER_LR = "much-lower-lr"
     HIGHER_LR = "higher-lr"
+    FITTING_LR = "fitting-lr"
+    """So many times the learning rate (`LR_TIMES`)."""
     WARM_UP = "warm-up"
     WEAKER = "weaker"
     """Made from the additions themselves (`Addition.weaker`)."""
@@ -66,12 +71,15 @@ MEANS: Mapping[Variant, str] = {
     Variant.STRIPPED: "leave augmentation, regularisation, averaging and clipping out",
     Variant.SMALLER_BATCH: "take batches of a quarter the size",
     Variant.ADAMW: "use AdamW",
+    Variant.QUICK_ADAMW: "use AdamW at a rate for short trainings",
     Variant.SGD: "use SGD with momentum",
     Variant.LONGER: "train twice as long",
+    Variant.AS_LONG: "train for as many updates as the baseline",
     Variant.WIDER: "make the network twice as wide",
     Variant.LOWER_LR: "take a tenth of the learning rate",
     Variant.MUCH_LOWER_LR: "take a hundredth of the learning rate",
     Variant.HIGHER_LR: "take ten times the learning rate",
+    Variant.FITTING_LR: "take a learning rate with which steps are as long as usual",
     Variant.WARM_UP: "let the learning rate rise over the first tenth of the updates",
     Variant.WEAKER: "change a tenth as much",
     Variant.REFERENCE_MODEL: "put a small standard model in its place",
@@ -101,9 +109,12 @@ PROVES: Mapping[str, tuple[Variant, ...]] = {
     "R28": (Variant.INITIALISE,),
     "R30": (Variant.LESS_REGULARISATION, Variant.NO_REGULARISATION),
     "R31": (Variant.LONGER,),
-    "R34": (Variant.ADAMW, Variant.SGD),
+    "R31b": (Variant.AS_LONG, Variant.LONGER),
+    "R34": (Variant.ADAMW, Variant.QUICK_ADAMW, Variant.SGD),
     "R35": (Variant.CLIP_GRADIENTS, Variant.LOWER_LR),
     "R36": (Variant.LOWER_LR, Variant.MUCH_LOWER_LR, Variant.HIGHER_LR),
+    "R36b": (Variant.LOWER_LR, Variant.MUCH_LOWER_LR, Variant.FITTING_LR),
+    "R36c": (Variant.FITTING_LR, Variant.HIGHER_LR),
     "R37b": (),  # Which operation gave it was seen; a change that does not help denies nothing.
     "R37": (Variant.CLIP_GRADIENTS, Variant.LOWER_LR, Variant.FULL_PRECISION),
 }
@@ -113,9 +124,22 @@ The likeliest is first. A check whose remedy names its own variants goes before 
 """
 
 
+BASELINE_STEPS = "baseline_steps"
+"""What a finding's evidence calls the updates of a baseline that has more."""
+
+LR_TIMES = "lr_times"
+"""What a finding's evidence calls the multiple of the learning rate that would suit it."""
+
+COUNTED: Mapping[Variant, str] = {
+    Variant.AS_LONG: BASELINE_STEPS,
+    Variant.FITTING_LR: LR_TIMES,
+}
+"""The changes of which a finding says how much, by the name that this has in its evidence."""
+
+
 def spelled(overrides: Sequence[str], n: float | None = None) -> tuple[str, ...]:
     """The overrides with `{n}` filled in, where there is one."""
-    return tuple(o if n is None else o.replace("{n}", f"{n:g}") for o in overrides)
+    return tuple(o if n is None else o.replace("{n}", f"{n:.12g}") for o in overrides)
 
 
 def change_named(variants: Mapping[str, Sequence[str]], tweaks: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from bisector.model.experiment import Experiment
 from bisector.model.finding import Finding, Safety, Severity, Status
 from bisector.model.session import Judged, Session
 from bisector.model.trial import Arm, Purpose
-from bisector.model.variant import MEANS, PROVES, Variant
+from bisector.model.variant import COUNTED, MEANS, PROVES, Variant, spelled
 from bisector.model.verdict import Outcome
 from bisector.plan.asks import Want
 
@@ -26,15 +26,18 @@ class Attempt:
     arm: Arm
 
 
-def altered(experiment: Experiment, additions: frozenset[str], variant: Variant) -> Attempt | None:
-    """A set with one change made to it; None: nobody has said how to make it."""
-    if variant in _SCALES:
-        scaled = Arm(additions, lr_scale=_SCALES[variant])
+def altered(
+    experiment: Experiment, additions: frozenset[str], variant: Variant, n: float | None = None
+) -> Attempt | None:
+    """A set with one change, of so much, made to it; None: nobody has said how to make it."""
+    scale = n if variant is Variant.FITTING_LR else _SCALES.get(variant)
+    if scale is not None:
+        scaled = Arm(additions, lr_scale=scale)
         return Attempt(variant, scaled) if experiment.lr else None
     overrides = experiment.variants.get(variant, ())
     if variant is Variant.WEAKER and not overrides:
         overrides = tuple(o for a in experiment.additions if a.name in additions for o in a.weaker)
-    return Attempt(variant, Arm(additions, tuple(overrides))) if overrides else None
+    return Attempt(variant, Arm(additions, spelled(overrides, n))) if overrides else None
 
 
 def attempts(
@@ -43,8 +46,14 @@ def attempts(
     """The changes of which each would prove a finding, the likeliest first."""
     own = finding.remedy.variants if finding.remedy.safety is Safety.SAFE else ()
     named = tuple(map(Variant, own)) or PROVES.get(finding.check, PROVES.get(finding.reason, ()))
-    found = (altered(experiment, additions, variant) for variant in named)
+    known = (variant for variant in named if COUNTED.get(variant, "") in ("", *finding.evidence))
+    found = (altered(experiment, additions, v, _many(v, finding)) for v in known)
     return tuple(a for a in found if a is not None)
+
+
+def _many(variant: Variant, finding: Finding) -> float | None:
+    """How much a change is to be, where the finding says it."""
+    return float(str(finding.evidence[COUNTED[variant]])) if variant in COUNTED else None
 
 
 def worth_trying(findings: Sequence[Finding]) -> Iterator[Finding]:

@@ -68,7 +68,7 @@ def altered_length(settings: TrainerSettings, per_epoch: int) -> TrainerSettings
     alter = settings.alter
     if alter == AlterSettings():
         return settings
-    steps = settings.planned(per_epoch) * alter.time / alter.batch
+    steps = (alter.updates or settings.planned(per_epoch)) * alter.time / alter.batch
     if alter.tiny is not None:
         steps = min(steps, LONGEST_TINY)
     return replace(
@@ -109,6 +109,8 @@ def altered_optimizer(
     parameters = [p for part in parts for p in part.parameters()]
     if alter.optimizer is Standard.adamw:
         return AdamW(parameters, lr=1e-3, weight_decay=0.0)
+    if alter.optimizer is Standard.quick_adamw:
+        return AdamW(parameters, lr=1e-2, weight_decay=0.0)
     if alter.optimizer is Standard.sgd:
         return SGD(parameters, lr=1e-2, momentum=0.9)
     if alter.optimizer is Standard.plain:

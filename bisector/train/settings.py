@@ -27,6 +27,8 @@ class Standard(Enum):
 
     adamw = "adamw"
     """AdamW at a learning rate of 0.001."""
+    quick_adamw = "quick_adamw"
+    """AdamW at 0.01: what suits a training of some hundred steps."""
     sgd = "sgd"
     """SGD at 0.01 with a momentum of 0.9."""
     plain = "plain"
@@ -57,6 +59,8 @@ class AlterSettings:
     """Multiplies the batch size; as many samples are seen."""
     time: float = 1.0
     """Multiplies the number of updates."""
+    updates: int | None = None
+    """The number of updates, whatever the recipe's."""
     optimizer: Standard | None = None
     """In place of the recipe's."""
     warmup: float = 0.0

@@ -15,7 +15,7 @@ from bisector.errors import ConfigError
 from bisector.model.experiment import LearningRate
 from bisector.model.session import Session
 from bisector.model.surroundings import Surroundings, parted
-from bisector.model.trial import Arm, Trial
+from bisector.model.trial import Arm, Purpose, Trial
 from bisector.ports import Job, Limits
 from bisector.rundir import CONFIG, ENV_RUNDIR, INSPECT, OBSERVE, PREFLIGHT, write_json
 from bisector.workload import continuing
@@ -25,6 +25,8 @@ from bisector.workload.revisions import around, places
 
 WATCHES = ".watch("
 """What stands in the source of a function that shows its parts."""
+TRIED = (Purpose.TRY_REMEDY, Purpose.EXPERIMENT)
+"""The purposes of runs whose change is to make a difference."""
 BOUNDS = ("max_samples", "seconds")
 """What an inspection is told of how much it may look at."""
 START = 120.0
@@ -64,8 +66,11 @@ class FunctionWorkload:
         """The worker's command for one trial, with its resolved configuration beside it."""
         if not trial.arm.trained:
             return self._look(session, trial, rundir)
+        config = self._config(session, trial.arm)
+        if trial.purpose in TRIED:
+            self._must_change(session, trial.arm, config)
         rundir.mkdir(parents=True, exist_ok=True)
-        text = yaml.safe_dump(referred(self._config(session, trial.arm)), sort_keys=False)
+        text = yaml.safe_dump(referred(config), sort_keys=False)
         (rundir / CONFIG).write_text(text, encoding="utf-8")
         if trial.arm.watched or session.experiment.observe:
             memory = session.experiment.inspect.memory_mb
@@ -122,6 +127,17 @@ class FunctionWorkload:
         job = self.inspection(recipe, trial.seed, asdict(bounds), rundir)
         job = around(job, self._surroundings(session, trial.arm), rundir.absolute().parents[1])
         return replace(job, limits=replace(self.limits, seconds=START + 2 * bounds.seconds))
+
+    def _must_change(self, session: Session, arm: Arm, config: Mapping[str, Any]) -> None:
+        """Refuse a change that is none here: its run would be the unchanged one's, and deny nothing."""
+        plain = replace(arm, tweaks=())
+        same = self._surroundings(session, plain) == self._surroundings(session, arm)
+        if arm.tweaks and same and self._config(session, plain) == config:
+            changed = " + ".join(sorted(arm.additions)) or "the baseline"
+            raise ConfigError(
+                f"{' '.join(arm.tweaks)} changes nothing of {changed}.",
+                hint="Under `variants`, let it change what the additions set.",
+            )
 
     def _surroundings(self, session: Session, arm: Arm) -> Surroundings:
         asked, _ = parted(overrides_of(session.experiment, arm))

@@ -19,10 +19,10 @@ from bisector.model.experiment import Addition, Budget, Experiment, Kind, Learni
 from bisector.model.finding import Status
 from bisector.model.session import Judged, Launched, Session
 from bisector.model.trial import Arm, Purpose, Trial
-from bisector.model.variant import MEANS, Variant, change_named
+from bisector.model.variant import BASELINE_STEPS, LR_TIMES, MEANS, Variant, change_named
 from bisector.plan.baseline import fault_lies
 from bisector.plan.experiments import general_mends
-from bisector.plan.remedies import Attempt, tried
+from bisector.plan.remedies import Attempt, attempts, mend_of, tried
 from bisector.report.why import reason_in_brief, sentences, whys
 from bisector.workload.recipe import VARIANTS
 
@@ -232,6 +232,22 @@ def test_the_order_is_by_probability_and_cost() -> None:
         Variant.LONGER,
     )
     assert general_mends([addition(Kind.MODEL)])[0] is Variant.WARM_UP
+
+
+def test_a_run_that_ends_early_is_told_to_take_as_many_steps_as_the_baseline() -> None:
+    early = replace(finding("R31b"), evidence={BASELINE_STEPS: 1_500_000.0})
+    first, *_ = attempts(with_recipe(), frozenset({"a1"}), early)
+    assert first.arm.tweaks == ("++recipe.trainer.alter.updates=1500000",)
+    unknown = attempts(with_recipe(), frozenset({"a1"}), finding("R31b"))
+    assert [a.variant for a in unknown] == [Variant.LONGER]
+
+
+def test_a_finding_that_knows_the_fitting_rate_has_it_tried() -> None:
+    slow = replace(finding("R36c"), evidence={LR_TIMES: 1e4})
+    assert [a.arm.lr_scale for a in attempts(with_recipe(), frozenset({"a1"}), slow)] == [1e4, 10.0]
+    assert mend_of(with_recipe(), attempts(with_recipe(), frozenset(), slow)[0]) == (
+        "recipe.lr=5000",
+    )
 
 
 def test_a_longer_training_says_what_it_went_on_from() -> None:

@@ -54,6 +54,16 @@ def test_the_learning_rate_is_scaled_from_what_the_additions_leave(tmp_path: Pat
     assert lr == pytest.approx(0.001)
 
 
+def test_a_change_that_is_none_is_refused_since_its_run_would_deny_nothing(tmp_path: Path) -> None:
+    same = Arm(frozenset({"slow"}), ("recipe.optimizer.lr=0.01",))
+    other = Arm(frozenset({"slow"}), ("recipe.optimizer.lr=0.02",))
+    workload = RecipeWorkload(resolve)
+    with pytest.raises(ConfigError, match="changes nothing of slow"):
+        workload.prepare(Session(EXPERIMENT), Trial(3, same, 7, Purpose.TRY_REMEDY), tmp_path)
+    workload.prepare(Session(EXPERIMENT), Trial(3, other, 7, Purpose.TRY_REMEDY), tmp_path)
+    workload.prepare(Session(EXPERIMENT), Trial(3, same, 7, Purpose.SWEEP), tmp_path)
+
+
 def test_preflight_names_every_target_once_with_its_key(tmp_path: Path) -> None:
     FunctionWorkload("lab:train", resolve).preflight(Session(EXPERIMENT), tmp_path)
     wanted = yaml.safe_load((tmp_path / PREFLIGHT).read_text())
