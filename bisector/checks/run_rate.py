@@ -196,7 +196,7 @@ def steps_too_long(case: Case) -> Clue | None:
     if not (lost or _to_the_end(case, by_look) or _harmed(case)):
         return None
     words = f"A step moves a weight matrix by {ratio:.0%} of its size; about 0.1 % is usual."
-    return Clue(words, {"ratio": by_look[:60]} | _fits(USUAL / ratio), Crossed("ratio", ratio))
+    return Clue(words, {"ratio": by_look[:60]} | _fits(USUAL_STEP / ratio), Crossed("ratio", ratio))
 
 
 def _to_the_end(case: Case, by_look: list[float]) -> bool:
@@ -263,7 +263,7 @@ def steps_too_short(case: Case) -> Clue | None:
     return Clue(words, seen, Crossed("path", path))
 
 
-USUAL = 1e-3
+USUAL_STEP = 1e-3
 """Of a weight matrix's size, the usual length of a step (Karpathy, CS231n notes)."""
 
 
