@@ -20,6 +20,7 @@ from bisector.checks import (
     optimiser,
     pairing,
     pretrained,
+    reach,
     splits,
     targets,
 )
@@ -86,6 +87,7 @@ CATALOGUE: tuple[Check, ...] = (
     losses.loss_hardly_pulls,
     network.unregistered_layers,
     network.state_not_saved,
+    reach.pass_leaves_behind,
     dimensions.broadcast_into_a_square,
     dimensions.samples_mixed,
     dimensions.positions_see_later_ones,
@@ -94,6 +96,7 @@ CATALOGUE: tuple[Check, ...] = (
     modes.evaluation_is_random,
     modes.norm_does_not_follow,
     modes.dropout_leaves_nothing,
+    reach.chance_drowns_samples,
     initialisation.zero_weights,
     initialisation.units_alike,
     network.unreached_parameters,
@@ -105,10 +108,13 @@ CATALOGUE: tuple[Check, ...] = (
     # What does not come through forward gives no gradient on the way back.
     gains.signal_dies_on_the_way,
     initialisation.signal_lost,
+    reach.sample_fades,
+    reach.too_narrow,
     pairing.targets_of_another_size,
     network.still_parameters,
     # The step is held against the weights, which must be right first.
     optimiser.step_of_no_use,
+    optimiser.steps_uphill,
     gains.weights_too_wide,
     losses.first_loss_above_chance,
     # What a run shows.

@@ -131,3 +131,39 @@ def decay_leaves_nothing(case: Case) -> Clue | None:
     name, most = case.text("handed", "optimizer"), max(shares)
     words = f"Each step of {name} takes {most:.1%} of every weight."
     return Clue(words, {"rates": rates, "decays": decays}, Crossed("share", most))
+
+
+@check(
+    "R34b",
+    "steps that do not go down",
+    needs=("first_step",),
+    severity=Severity.FATAL,
+    remedy=Remedy("An optimizer of torch's own; of one's own: check the sign, and its state by parameter."),
+    limits={
+        "descent": Limit(0.02, "Adam's first step has 0.2 to 0.8; chance, in 10,000 weights, 0.01")
+    },
+)  # fmt: skip
+def steps_uphill(case: Case) -> Clue | None:
+    """The optimizer's step has nothing to do with the gradient, or goes up it.
+
+    Why it breaks training: only a step against the gradient lowers the loss.
+
+    How it is seen: one step on copies of model and optimizer; the cosine between the change of the
+    weights and the way straight down.
+
+    How to mend it: weights become smaller where the gradient is positive; means and moments are kept
+    for each parameter by itself.
+
+    Before:
+        p.add_(lr * mean.sign())
+    After:
+        p.sub_(lr * mean.sign())
+
+    Source: reason 34, "try a different optimizer".
+    """
+    descent = float(str(case.facts["first_step"].get("descent", 1.0)))
+    if not descent < case.limits["descent"]:
+        return None
+    name = case.text("first_step", "optimizer")
+    words = f"The cosine between the first step of {name} and the way down is {descent:.2g}."
+    return Clue(words, {"descent": descent}, Crossed("descent", descent))

@@ -3,12 +3,25 @@
 What makes every step wrong comes before what goes wrong in time, and that before what the curves say.
 """
 
-from bisector.checks import run_beside, run_modes, run_outcome, run_rate, run_signal, run_steps
+from bisector.checks import (
+    run_apart,
+    run_beside,
+    run_entering,
+    run_modes,
+    run_outcome,
+    run_rate,
+    run_signal,
+    run_steps,
+)
 from bisector.checks.check import Check
 
 RUN: tuple[Check, ...] = (
+    run_entering.inputs_alike,
+    run_entering.little_left,
     run_signal.other_inputs,
+    run_entering.one_batch,
     run_steps.no_step,
+    run_steps.no_backward,
     run_steps.other_parameters,
     run_steps.made_in_forward,
     run_steps.gradients_not_reset,
@@ -18,6 +31,7 @@ RUN: tuple[Check, ...] = (
     run_steps.unchanged_parameters,
     run_steps.begins_anew,
     run_outcome.no_floor,
+    run_signal.noise_for_gradients,
     run_rate.schedule_too_fast,
     run_rate.grows_to_the_end,
     run_rate.momentum_outlasts,
@@ -25,6 +39,7 @@ RUN: tuple[Check, ...] = (
     run_rate.weights_decayed,
     run_outcome.operation_gives_nan,
     run_outcome.nan_in_evaluation,
+    run_outcome.loss_no_number,
     run_signal.exploding_gradients,
     run_rate.steps_too_long,
     run_signal.jumping_gradients,
@@ -36,10 +51,14 @@ RUN: tuple[Check, ...] = (
     run_rate.steps_too_short,
     run_modes.batch_norm_far_off,
     run_modes.evaluated_in_training_mode,
+    run_apart.validated_otherwise,
+    run_apart.metric_apart,
     run_outcome.metric_stays,
+    run_apart.added_term,
     run_outcome.few_large_steps,
     run_outcome.still_falling,
     run_beside.much_smaller,
     run_beside.fewer_steps,
     run_beside.other_optimizer,
+    run_apart.nothing_of_inputs,
 )

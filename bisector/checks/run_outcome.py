@@ -125,6 +125,40 @@ def nan_in_evaluation(case: Case) -> Clue | None:
 
 
 @check(
+    "R37e",
+    "a loss that becomes no number",
+    needs=("course",),
+    severity=Severity.FATAL,
+    remedy=Remedy(
+        "Watch the run (`run.watch`): then the operation is found that gave the first NaN."
+    ),
+)
+def loss_no_number(case: Case) -> Clue | None:
+    """From some step on the training loss is NaN or infinite.
+
+    Why it breaks training: one such value in a gradient makes every weight one.
+
+    How it is seen: in the logged losses; where the run was watched another finding says more.
+
+    How to mend it: clamp what goes into log, sqrt or a division; lower the learning rate.
+
+    Before:
+        loss = -p.log().mean()
+    After:
+        loss = -p.clamp_min(1e-8).log().mean()
+
+    Source: reason 37, "overcoming NaNs".
+    """
+    if case.facts.get("nonfinite", {}).get("met", False):
+        return None
+    steps, loss = (numbers(case.each("course", n)) for n in ("loss_steps", "loss"))
+    first = next((s for s, v in zip(steps, loss, strict=True) if not math.isfinite(v)), None)
+    if first is None:
+        return None
+    return Clue(f"From step {first:.0f} on the loss is {loss[-1]:.3g}.", {"step": first})
+
+
+@check(
     "R18g",
     "a loss without a floor",
     needs=("course",),

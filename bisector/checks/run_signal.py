@@ -321,3 +321,40 @@ def weights_run_away(case: Case) -> Clue | None:
     name = max(over, key=lambda n: over[n])
     words = f"`{name}` has grown to {over[name]:.3g} times its size."
     return Clue(words, {"parameters": list(over)}, Crossed("growth", over[name]))
+
+
+@check(
+    "R30e",
+    "noise in place of gradients",
+    needs=("run_gradients",),
+    remedy=Remedy("A tenth of the noise, or none; let it fall with the steps."),
+    limits={
+        "spread": Limit(0.2, "our choice: largest over smallest layer, less 1; healthy ones differ by 2"),
+        "layers": Limit(3, "our choice: two layers may be alike by chance"),
+    },
+)  # fmt: skip
+def noise_for_gradients(case: Case) -> Clue | None:
+    """The gradient is of the same size in every layer and at every step, as noise is.
+
+    Why it breaks training: steps go anywhere; what the samples ask for is lost among it.
+
+    How it is seen: the root mean square of the gradient in each layer's weights: at every look that
+    of the largest is hardly above that of the smallest.
+
+    How to mend it: noise on gradients, or for privacy, belongs far below the gradient's own size.
+
+    Before:
+        p.grad += torch.randn_like(p)
+    After:
+        p.grad += 0.01 / (1 + step) ** 0.55 * torch.randn_like(p)
+
+    Source: reason 30, "reduce regularization"; Neelakantan et al. (2015), arXiv:1511.06807.
+    """
+    rows = [finite(row) for row in case.each("run_gradients", "size")]
+    if not rows or min(map(len, rows)) < case.limits["layers"] or not min(map(min, rows)) > 0:
+        return None
+    spread = middle([max(row) / min(row) - 1 for row in rows])
+    if not spread < case.limits["spread"]:
+        return None
+    words = f"From layer to layer the gradient's size differs by {spread:.0%} only."
+    return Clue(words, {"size": rows[:20]}, Crossed("spread", spread))

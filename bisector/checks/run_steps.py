@@ -43,6 +43,41 @@ def no_step(case: Case) -> Clue | None:
 
 
 @check(
+    "R23j",
+    "steps without a gradient",
+    needs=("passes", "held", "run_weights"),
+    severity=Severity.FATAL,
+    remedy=Remedy("Call loss.backward() before optimizer.step(), in the closure if there is one."),
+    limits={"steps": Limit(8, "our choice: a step may be left out now and then")},
+)
+def no_backward(case: Case) -> Clue | None:
+    """The optimizer steps, and no gradient is ever computed.
+
+    Why it breaks training: where there is no gradient a step does nothing.
+
+    How it is seen: backward passes and optimizer steps are counted, no parameter has a gradient at any
+    look, and all weights keep their size.
+
+    How to mend it: one loss.backward() for each step.
+
+    Before:
+        optimizer.step(lambda: criterion(model(x), y))
+    After:
+        def closure(): loss = criterion(model(x), y); loss.backward(); return loss
+
+    Source: reason 23, "check for frozen layers or variables".
+    """
+    backwards, steps = case.number("passes", "backwards"), case.number("passes", "steps")
+    norms = case.each("run_weights", "norm")
+    if backwards or steps < case.limits["steps"] or case.each("held", "with_pull"):
+        return None
+    if any(row != norms[0] for row in norms):
+        return None
+    words = f"{steps:.0f} optimizer steps, and not one backward pass."
+    return Clue(words, {"steps": steps}, Crossed("steps", steps))
+
+
+@check(
     "R23f",
     "an optimizer for other parameters",
     needs=("held",),

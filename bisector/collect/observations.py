@@ -194,6 +194,18 @@ def terms(start: Row, looks: Sequence[Row]) -> Facts | None:
     }  # fmt: skip
 
 
+def entering(start: Row, looks: Sequence[Row]) -> Facts | None:
+    """What the model was called with, by look: see `bisector.train.probes.entering`."""
+    rows = [row for row in looks if row.get("entering")]
+    if not rows:
+        return None
+    names = ("mean", "size", "zero", "between", "within")
+    columns = zip(*(row["entering"] for row in rows), strict=True)
+    return {"steps": [row["step"] for row in rows]} | {
+        name: list(column) for name, column in zip(names, columns, strict=True)
+    }
+
+
 def rate(start: Row, looks: Sequence[Row]) -> Facts:
     """The learning rate by step, and how often it turned round from one step to the next."""
     turns = looks[-1].get("turns", 0)
@@ -215,6 +227,7 @@ FAMILIES: Mapping[str, Callable[[Row, Sequence[Row]], Facts | None]] = {
     "held": held,
     "left_over": left_over,
     "made": made,
+    "entering": entering,
     "rate": rate,
     "run_terms": terms,
     "run_weights": weights,
@@ -223,6 +236,7 @@ FAMILIES: Mapping[str, Callable[[Row, Sequence[Row]], Facts | None]] = {
     "run_norms": batch_norms,
 }
 LACKING = {
+    "entering": "the model is called with something else than a batch of samples",
     "held": "no optimizer was seen",
     "run_terms": "the loss is not a sum of terms",
     "run_gradients": "no layer with weights gives one tensor",

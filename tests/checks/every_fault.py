@@ -12,6 +12,7 @@ from data_faults import DATA_FAULTS
 from loader_faults import LOADER_FAULTS
 from model_faults import MODEL_FAULTS
 from optimiser_faults import OPTIMISER_FAULTS
+from reach_faults import REACH_FAULTS
 from recipe_faults import RECIPE_FAULTS
 
 from bisector.train.parts import Parts
@@ -51,7 +52,7 @@ def _all() -> Iterator[tuple[str, str, str, Callable[[Path], Parts]]]:
         yield expected, kind, _named(change), _in_data(kind, change)
     for expected, kind, make in (*LOADER_FAULTS, *RECIPE_FAULTS):
         yield expected, kind, _named(make), lambda d, kind=kind, make=make: make(kind, d)
-    for expected, kind, change in (*MODEL_FAULTS, *OPTIMISER_FAULTS):
+    for expected, kind, change in (*MODEL_FAULTS, *OPTIMISER_FAULTS, *REACH_FAULTS):
         yield expected, kind, _named(change), lambda d, k=kind, c=change: c(made(k, d))
 
 

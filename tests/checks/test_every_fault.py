@@ -13,13 +13,21 @@ from data_faults import DATA_FAULTS
 from loader_faults import LOADER_FAULTS
 from model_faults import MODEL_FAULTS
 from optimiser_faults import OPTIMISER_FAULTS
+from reach_faults import REACH_FAULTS
 from recipe_faults import RECIPE_FAULTS
 
 from bisector.checks.catalogue import CATALOGUE
 from bisector.checks.check import Check
 from bisector.diagnose import BEFORE
 
-ROWS = [*DATA_FAULTS, *LOADER_FAULTS, *RECIPE_FAULTS, *MODEL_FAULTS, *OPTIMISER_FAULTS]
+ROWS = [
+    *DATA_FAULTS,
+    *LOADER_FAULTS,
+    *RECIPE_FAULTS,
+    *MODEL_FAULTS,
+    *OPTIMISER_FAULTS,
+    *REACH_FAULTS,
+]
 ONE_MODALITY = {
     "R04c": "only sequences have a target at every position, that the next input could be",
     "R25c": "only of a model that foretells the next token must no position see a later one",

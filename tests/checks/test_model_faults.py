@@ -7,11 +7,12 @@ import pytest
 from check_gallery import KINDS, copied, examined, first, made, warned
 from model_faults import MODEL_FAULTS, Change, times
 from optimiser_faults import OPTIMISER_FAULTS
+from reach_faults import REACH_FAULTS
 from severities import severities
 
 
 @pytest.mark.parametrize(
-    ("expected", "kind", "change"), severities([*MODEL_FAULTS, *OPTIMISER_FAULTS])
+    ("expected", "kind", "change"), severities([*MODEL_FAULTS, *OPTIMISER_FAULTS, *REACH_FAULTS])
 )
 def test_a_fault_of_the_model_is_the_first_finding(
     tmp_path: Path, expected: str, kind: str, change: Change

@@ -1,6 +1,7 @@
 """Facts about the untrained network: its parameters, their gradients, the signal by depth."""
 
 import copy
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -95,8 +96,16 @@ def first_step(scene: Scene) -> Facts:
         "optimizer": type(optimizer).__name__,
         "layers": [name for name, *_ in moved],
         "ratios": [((p - old).norm() / old.norm()).item() for _, p, old, _ in moved],
+        "descent": descent([(p.detach() - old, gradient) for _, p, old, gradient in moved]),
         "moved": [(p != old)[gradient != 0].float().mean().item() for _, p, old, gradient in moved],
     }
+
+
+def descent(steps: list[tuple[torch.Tensor, torch.Tensor]]) -> float:
+    """The cosine between a step and the way straight down; 0: it does not move."""
+    down = -sum((step * gradient).sum().item() for step, gradient in steps)
+    lengths = [math.hypot(*(t.norm().item() for t in part)) for part in zip(*steps, strict=True)]
+    return down / math.prod(lengths) if all(lengths) else 0.0
 
 
 def is_zero(gradient: torch.Tensor | None) -> bool:

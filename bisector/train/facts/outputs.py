@@ -59,11 +59,12 @@ def class_axis(outputs: torch.Tensor, targets: torch.Tensor) -> int | None:
 def start(scene: Scene) -> Facts:
     """The loss of the untrained model, beside that of a model which knows nothing."""
     model, loss = scene.model(training=True), scene.loss()
-    first, ignorant = [], []
+    first, ignorant, outs = [], [], []
     count = min(BATCHES, len(scene.batches))
     for number in range(count):
         x, y = scene.batch(number)
         out = model(x)
+        outs.append(out)
         first.append(loss(out, y).item())
         ignorant.append(loss(knows_nothing(out, y, scene), y).item())
     mean, blank = sum(first) / count, sum(ignorant) / count
@@ -81,10 +82,29 @@ def start(scene: Scene) -> Facts:
     }
     axis = class_axis(out, y)
     if axis is not None:
-        return facts | {"classes": out.shape[axis], "heedless": heedless(model, x, out, axis)}
+        of_classes = classes(scene, outs, axis)
+        return facts | of_classes | {"heedless": heedless(model, x, out, axis)}
     if y.is_floating_point():
         facts["perfect"] = loss(y.reshape(out.shape).to(out), y).item()
     return facts
+
+
+def classes(scene: Scene, outs: list[torch.Tensor], axis: int) -> Facts:
+    """How many there are, in how many directions outputs vary, and the best constant answer's loss."""
+    loss, count = scene.loss(), outs[0].shape[axis]
+    rows = torch.cat([out.movedim(axis, -1).reshape(-1, count) for out in outs]).double()
+    size = torch.linalg.svdvals(rows - rows.mean(0))
+    y = torch.cat([scene.batch(n)[1].flatten() for n in range(len(outs))])
+    often = torch.bincount(y.clamp(0, count - 1), minlength=count).clamp_min(0.5).to(rows)
+    scores = (often / often.sum()).log().to(outs[0])
+    told = [loss(scores.view(-1, *[1] * (out.ndim - axis - 1)).expand_as(out), scene.batch(n)[1])
+            for n, out in enumerate(outs)]  # fmt: skip
+    lowest = max(1e-5 * size[0].item(), 1e-6 * rows.norm().item())
+    return {
+        "classes": count,
+        "rank": int((size > lowest).sum()),
+        "constant": sum(value.item() for value in told) / len(told),
+    }
 
 
 def heedless(model: nn.Module, x: torch.Tensor, out: torch.Tensor, axis: int) -> bool:

@@ -15,6 +15,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
+from bisector.train.probes.entering import entering, told_apart
 from bisector.train.probes.guard import Guard, bare
 from bisector.train.probes.histograms import sample
 from bisector.train.probes.tensors import first_tensor
@@ -76,6 +77,10 @@ class ForwardLook:
         """Layer to the share of its values at the flat ends of its activation."""
         self.batch_norms: dict[str, tuple[torch.Tensor, ...]] = {}
         """Batch norm to how far its running statistics are from the batch's."""
+        self.weighs = False
+        """Whether it is a rare look, at which what the model is called with is looked at, too."""
+        self.entering: tuple[torch.Tensor, ...] = ()
+        """What the model is called with: see `entering`."""
         self.sampled: frozenset[str] = frozenset()
         """The layers of which `samples` are taken for histograms."""
         self.samples: dict[str, torch.Tensor] = {}
@@ -111,8 +116,10 @@ class ForwardLook:
             self.guard(lambda module, args: self._compare(name, module, args))
         )
 
-    def _enter(self, *_: object) -> None:
+    def _enter(self, _: nn.Module, args: tuple[Any, ...]) -> None:
         if torch.is_grad_enabled() and not self._inside:
+            if self.weighs and args and told_apart(args[0]):
+                self.entering = entering(args[0])
             self._inside = True
             self.functions.__enter__()  # type: ignore[no-untyped-call]
 

@@ -26,7 +26,8 @@ from bisector.train.probes.recorder import Recorder
 from bisector.train.probes.settings import next_look
 
 RARELY = 4
-"""The terms of the loss are weighed at step 1, and then when so many times the steps are made."""
+"""The terms of the loss are weighed at step 1, and then when so many times the steps are made; so is
+what enters the model."""
 
 
 class Watch:
@@ -121,6 +122,7 @@ class Watch:
         """Open the hooks for the step to come."""
         if self.inside:
             self.forward = ForwardLook(self.places, self.own, self.held, self.guard)
+            self.forward.weighs = self.due >= self.weighed_next
             if self.histograms.due(self.step + 1):
                 self.forward.sampled = self.histograms.layers
             self.forward.begin()
@@ -255,6 +257,7 @@ def of_forward(look: ForwardLook) -> tuple[dict[str, Any], dict[str, list[torch.
         for i, name in enumerate(("mean", "norm"))
     }
     columns |= {"dead": list(look.dead.values()), "saturated": list(look.saturated.values())}
+    columns["entering"] = list(look.entering)
     for i, name in enumerate(("shift", "scale")):
         columns[f"batch_norm_{name}"] = [v[i] for v in look.batch_norms.values()]
     return words, columns
