@@ -20,7 +20,7 @@ from bisector.model.evidence import Evidence, Exit, Signal
 from bisector.model.finding import Looked
 from bisector.model.session import Diagnosed, Event, Judged, Launched, Session
 from bisector.model.trial import Arm, Purpose, Trial
-from bisector.model.verdict import Outcome, Symptom, Verdict
+from bisector.model.verdict import UNMADE, Outcome, Symptom, Verdict
 from bisector.plan.phases import Phase, baseline_is_known, steer
 from bisector.ports import (
     Collector,
@@ -158,7 +158,7 @@ class Orchestrator:
         try:
             self._parts.workload.prepare(self.session, trial, self._rundir(trial))
         except ConfigError as unfit:
-            verdict = Verdict(Outcome.UNRESOLVED, 0.5, because=f"it cannot be made: {unfit}")
+            verdict = Verdict(Outcome.UNRESOLVED, 0.5, because=f"{UNMADE}{unfit}")
             self._record(Launched(trial, ""))
             self._record(Judged(trial, verdict, 0.0))
             return False

@@ -69,3 +69,12 @@ class Verdict:
     """Stopped by the user, or with the tool: says nothing and costs no attempt."""
     continues: int | None = None
     """The run whose training it went on with; None: it began anew."""
+
+
+UNMADE = "it cannot be made: "
+"""How the reason of a trial begins whose change does not go with what was added: nothing ran."""
+
+
+def unmade(verdict: Verdict) -> bool:
+    """Whether a trial ended before anything ran, as its change cannot be made."""
+    return verdict.outcome is Outcome.UNRESOLVED and verdict.because.startswith(UNMADE)

@@ -171,7 +171,7 @@ def _before(session: Session, additions: frozenset[str], blind: str) -> Look:
 
 
 def _after(session: Session, additions: frozenset[str], blind: str) -> Look:
-    broken = _ended(session, additions, Outcome.BROKEN)
+    broken = _telling(session, additions)
     healthy = _ended(session, BASELINE, Outcome.HEALTHY)
     seed = broken[0].trial.seed if broken else session.experiment.seed
     # On the same seed the two differ by the additions and by nothing else.
@@ -183,6 +183,17 @@ def _after(session: Session, additions: frozenset[str], blind: str) -> Look:
         () if additions == BASELINE else beside,
         blind=blind,
     )
+
+
+def _telling(session: Session, additions: frozenset[str]) -> list[Judged]:
+    """The runs that may show why a set fails, the most telling first.
+
+    One that was watched and trained, as it fails on some seeds only, shows more than one that
+    failed unseen.
+    """
+    seen = session.runs(watched(additions))
+    failed = _ended(session, additions, Outcome.BROKEN)
+    return [*(e for e in failed if e in seen), *seen, *failed]
 
 
 def _ended(session: Session, additions: frozenset[str], outcome: Outcome) -> list[Judged]:

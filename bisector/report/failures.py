@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bisector.model.session import Judged, Session
-from bisector.model.verdict import Outcome, Signature
+from bisector.model.verdict import Outcome, Signature, unmade
 from bisector.report.arms import arm_name
 from bisector.report.followed import followed, heard
 from bisector.report.wording import clean
@@ -53,10 +53,10 @@ def other_failures(session: Session) -> tuple[Failure, ...]:
 
 
 def unjudged(session: Session) -> tuple[Unjudged, ...]:
-    """The unresolved runs, grouped by reason, commonest first."""
+    """The unresolved runs, grouped by reason, commonest first; a change that never ran is none."""
     groups: dict[str, list[int]] = {}
     for event in session.judged:
-        if event.verdict.outcome is Outcome.UNRESOLVED:
+        if event.verdict.outcome is Outcome.UNRESOLVED and not unmade(event.verdict):
             groups.setdefault(clean(event.verdict.because) or "not said", []).append(
                 event.trial.number
             )

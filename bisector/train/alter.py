@@ -116,9 +116,17 @@ def altered_optimizer(
     if alter.optimizer is Standard.plain:
         return SGD(parameters, lr=1e-2)
     optimizer = given(parameters)
+    if alter.unfreeze and (left := _not_held(optimizer, parameters)):
+        optimizer.add_param_group({"params": left})
     for group in optimizer.param_groups if alter.regularise != 1.0 else ():
         group["weight_decay"] = group.get("weight_decay", 0.0) * alter.regularise
     return optimizer
+
+
+def _not_held(optimizer: Optimizer, parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
+    """The parameters that an optimizer was not given, or has dropped."""
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    return [p for p in parameters if id(p) not in held]
 
 
 def widened(node: DictConfig, factor: float) -> DictConfig:

@@ -38,6 +38,7 @@ from bisector.train.seeding import (
     seed_everything,
 )
 from bisector.train.settings import Precision, TrainerSettings, trainer_settings
+from bisector.train.standard_loss import StandardLoss
 
 PLANNED = "planned"
 """A scheduler's argument with this value is given the number of steps of the whole training."""
@@ -88,7 +89,7 @@ def build(cfg: DictConfig, run: Run) -> Parts:
     data = altered_splits(alter, source.train, source.val, run.seed)
     torch.manual_seed(derive(run.seed, "init"))
     model: nn.Module = make(widened(cfg.model, alter.width)).to(run.device)
-    loss: nn.Module = make(cfg.loss).to(run.device)
+    loss = (StandardLoss() if alter.loss else make(cfg.loss)).to(run.device)
     if alter.standard:
         data = standard(model, data, run.seed)
     order = shuffled(data.train, settings, run.seed)

@@ -65,6 +65,8 @@ class AlterSettings:
     """In place of the recipe's."""
     warmup: float = 0.0
     """The share of the updates in which the learning rate rises to what it would be."""
+    loss: bool = False
+    """The standard loss for the targets, in place of the recipe's; see `train.standard_loss`."""
     width: float = 1.0
     """Multiplies whatever the model's configuration calls its width (`alter.WIDTHS`)."""
     standard: bool = False

@@ -75,6 +75,14 @@ def test_a_model_that_fails_is_told_and_the_data_is_looked_at_all_the_same(tmp_p
     assert finding.evidence["module"] == "first"
 
 
+def test_a_loss_that_rounds_to_half_precision_is_not_held_to_its_slope(tmp_path: Path) -> None:
+    parts = made("table", tmp_path)
+    loss = parts.loss
+    parts.loss.forward = lambda out, y: type(loss).forward(loss, out.half().float(), y)
+    unlooked = {u.check: u.because for u in examined(parts).unlooked}
+    assert "half precision" in unlooked["R26"]
+
+
 def test_a_large_data_set_is_sampled(tmp_path: Path) -> None:
     split = KINDS["image"][0]()
     split.x, split.y = split.x.repeat(100, 1, 1, 1), split.y.repeat(100)

@@ -281,3 +281,17 @@ def test_a_ladder_stops_at_its_first_broken_rung() -> None:
     tried = {t for e in session.started for t in e.trial.arm.tweaks}
     assert "recipe.noise=1" not in tried
     assert "recipe.n=16" not in tried
+
+
+def test_a_culprit_that_trained_while_it_was_watched_is_explained_by_that_run() -> None:
+    session = play(
+        asked(inspect=Inspection()),
+        lambda trial: "a1" in trial.arm.additions and not trial.arm.watched,
+    )
+    seen = session.diagnosed(frozenset({"a1"}))
+    watched = [
+        e.trial.number for e in session.judged if e.trial.arm.watched and e.trial.arm.additions
+    ]
+    assert seen is not None
+    assert watched
+    assert set(watched) <= set(seen.trials)

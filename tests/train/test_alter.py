@@ -15,6 +15,7 @@ from bisector.train.parts import build
 from bisector.train.reference import reference_for
 from bisector.train.run import Run
 from bisector.train.settings import AlterSettings
+from bisector.train.standard_loss import StandardLoss
 
 TABULAR = "bisector.recipes.tabular"
 RECIPE = {
@@ -170,3 +171,45 @@ def test_frozen_parameters_are_trained_and_layers_begin_anew(tmp_path):
     assert all(p.requires_grad for p in anew.model.parameters())
     first, other = (next(p.model.parameters()) for p in (plain, anew))
     assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize(
+    ("output", "target", "like"),
+    [
+        ((6, 3), torch.tensor([0, 1, 2, 0, 1, 2]), nn.functional.cross_entropy),
+        ((2, 3, 4), torch.tensor([[0, 1, 2], [3, 2, 1]]), "tokens"),
+        ((6, 3), torch.eye(3).repeat(2, 1), nn.functional.cross_entropy),
+        ((6, 1), torch.tensor([0, 1, 0, 1, 1, 0]), "yes or no"),
+        ((6, 1), torch.linspace(-1, 1, 6), "numbers"),
+    ],
+    ids=["classes", "next tokens", "probabilities", "yes or no", "numbers"],
+)  # fmt: skip
+def test_the_standard_loss_is_the_one_for_the_targets(output, target, like):
+    scores = torch.randn(output, generator=torch.Generator().manual_seed(0))
+    usual = {
+        "tokens": lambda o, t: nn.functional.cross_entropy(o.flatten(0, 1), t.flatten()),
+        "yes or no": lambda o, t: nn.functional.binary_cross_entropy_with_logits(o[:, 0], 1.0 * t),
+        "numbers": lambda o, t: nn.functional.mse_loss(o[:, 0], t),
+    }
+    wanted = usual.get(like, like)
+    assert torch.allclose(StandardLoss()(scores, target), wanted(scores, target))
+
+
+def test_a_standard_loss_that_there_is_not_ends_the_run_as_one_that_says_nothing():
+    with pytest.raises(SystemExit) as ended:
+        StandardLoss()(torch.zeros(4, 3), torch.zeros(4, 2))
+    assert ended.value.code == SKIP
+
+
+def test_unfreezing_hands_the_optimizer_what_it_was_not_given(tmp_path):
+    few = "optimizer._target_=test_alter.biases_only"
+    held = {}
+    for name, changes in {"given": [few], "unfrozen": [few, "trainer.alter.unfreeze=true"]}.items():
+        recipe = OmegaConf.merge(OmegaConf.create(RECIPE), OmegaConf.from_dotlist(changes))
+        made = build(recipe, Run(tmp_path, 1))
+        held[name] = sum(len(group["params"]) for group in made.optimizer.param_groups)
+    assert held["unfrozen"] == len(list(made.model.parameters())) > held["given"]
+
+
+def biases_only(params, lr, **_):
+    return torch.optim.SGD([p for p in params if p.ndim == 1], lr=lr)

@@ -84,6 +84,10 @@ BIRTHS = {
         lambda out, y: F.cross_entropy(out, y) + (0.0 * out[:, 0]).abs().sqrt().mean(),
         ("backward", "div, the gradient of sqrt", "operation", "the slope of sqrt at 0"),
     ),
+    "a number that is written down": (
+        lambda out, y: F.cross_entropy(out, y) + 0.0 * ((10 + out) * 1e38).mean(),
+        ("forward", "mul", "operation", "values of up to 1"),
+    ),
     "division": (
         lambda out, y: (F.cross_entropy(out, y, reduction="none") / (y - y.float())).mean(),
         ("forward", "div", "operation", "a division by 0"),

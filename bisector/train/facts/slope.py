@@ -16,6 +16,7 @@ from bisector.train.facts.shown import Absent
 
 Facts = dict[str, Any]
 STEP = 1e-6
+HALF = (torch.float16, torch.bfloat16)
 WRONG = 0.01
 """Relative error from which on a slope is called wrong."""
 ROWS = 16
@@ -25,7 +26,12 @@ MOST = 64
 
 
 class DoublePrecision(TorchFunctionMode):
-    """Computes in double precision also where the code asks for single by name."""
+    """Computes in double precision also where the code asks for single by name.
+
+    `coarse` tells that half precision was asked for: what is rounded so has no slope to measure.
+    """
+
+    coarse = False
 
     def __torch_function__(
         self,
@@ -38,7 +44,9 @@ class DoublePrecision(TorchFunctionMode):
         if func is torch.Tensor.float:
             func = torch.Tensor.double
         named = {name: doubled(value) for name, value in (kwargs or {}).items()}
-        return func(*(doubled(a) for a in args), **named)
+        out = func(*(doubled(a) for a in args), **named)
+        self.coarse |= isinstance(out, torch.Tensor) and out.dtype in HALF
+        return out
 
 
 def doubled(value: Any) -> Any:
@@ -54,8 +62,11 @@ def slope(scene: Scene) -> Facts:
     x, y = (t[:ROWS].double() if t.is_floating_point() else t[:ROWS] for t in scene.batch())
     # Copied here: `deepcopy` tells tensors apart by identity, and inside they are made anew.
     model, loss = scene.model(training=False).double(), scene.loss().double()
-    with DoublePrecision():
-        return slopes(model, loss, x, y)
+    with DoublePrecision() as precision:
+        found = slopes(model, loss, x, y)
+    if precision.coarse:
+        raise Absent("a part is computed in half precision, too coarse for differences")
+    return found
 
 
 def slopes(model: nn.Module, loss: nn.Module, x: torch.Tensor, y: torch.Tensor) -> Facts:

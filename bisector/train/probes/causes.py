@@ -294,6 +294,10 @@ def half(born: Operation) -> Cause | None:
 def grown(born: Operation) -> Cause | None:
     """Nothing wrong with the operation: what it is given is too large already."""
     most = max((abs(v) for r in born.inputs for v in (r.least, r.greatest) if v == v), default=0.0)
+    written = max((abs(n) for n in born.numbers if abs(n) != math.inf), default=0.0)
+    if most < ORDINARY < written:
+        words = f"values of up to {most:.3g} and the number {written:.3g}, which overflow together"
+        return Cause("operation", words, "A smaller number here.")
     if most < ORDINARY:
         return None
     mend = "Lower the learning rate, warm up, or clip the gradient's norm."
