@@ -115,7 +115,6 @@ PROVES: Mapping[str, tuple[Variant, ...]] = {
     "R36": (Variant.LOWER_LR, Variant.MUCH_LOWER_LR, Variant.HIGHER_LR),
     "R36b": (Variant.LOWER_LR, Variant.MUCH_LOWER_LR, Variant.FITTING_LR),
     "R36c": (Variant.FITTING_LR, Variant.HIGHER_LR),
-    "R37b": (),  # Which operation gave it was seen; a change that does not help denies nothing.
     "R37": (Variant.CLIP_GRADIENTS, Variant.LOWER_LR, Variant.FULL_PRECISION),
 }
 """THE table: by reason or check, the changes of which each proves it if the training then works.
@@ -135,6 +134,13 @@ COUNTED: Mapping[Variant, str] = {
     Variant.FITTING_LR: LR_TIMES,
 }
 """The changes of which a finding says how much, by the name that this has in its evidence."""
+
+
+SEEN = frozenset({"R01a", "R37b"})
+"""Checks that tell what happened, and no guess: a change that does not help denies nothing of it."""
+
+BORN_IN: Mapping[str, tuple[Variant, ...]] = {"the loss": (Variant.STANDARD_LOSS,)}
+"""By the place where a NaN was born, what puts the place aside."""
 
 
 def spelled(overrides: Sequence[str], n: float | None = None) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from bisector.model.finding import Finding, Reason, Status
 from bisector.model.session import Explained, Session
+from bisector.model.variant import SEEN
 from bisector.plan.remedies import (
     Attempt,
     attempts,
@@ -42,7 +43,13 @@ def explained(
 
 
 def _counted(reason: Reason) -> Status:
-    """How a reason is ranked: what only tells a place, and mends nothing, is no more than seen."""
+    """How a reason is ranked.
+
+    What was seen to happen explains what a mend of something further on has proved; what only tells
+    a place, and mends nothing, is no more than seen.
+    """
+    if reason.finding.check in SEEN:
+        return Status.PROVED
     tells_a_place = reason.status is Status.PROVED and not reason.mend
     return Status.SUSPECTED if tells_a_place else reason.status
 
@@ -64,6 +71,8 @@ def reason(session: Session, additions: frozenset[str], finding: Finding) -> Rea
         because = "" if ways or not _may_be(finding) else "nothing here can be tried by itself"
         return Reason(finding=finding, status=Status.SUSPECTED, because=because)
     status, way = best
+    if status is Status.REFUTED and finding.check in SEEN:
+        return Reason(finding=finding, status=Status.SUSPECTED, because=_because(session, [way]))
     return Reason(
         finding=finding,
         status=status,

@@ -11,7 +11,7 @@ from bisector.model.experiment import Experiment
 from bisector.model.finding import Finding, Safety, Severity, Status
 from bisector.model.session import Judged, Session
 from bisector.model.trial import Arm, Purpose
-from bisector.model.variant import COUNTED, MEANS, PROVES, Variant, spelled
+from bisector.model.variant import BORN_IN, COUNTED, MEANS, PROVES, SEEN, Variant, spelled
 from bisector.model.verdict import Outcome
 from bisector.plan.asks import Want
 
@@ -45,10 +45,17 @@ def attempts(
 ) -> tuple[Attempt, ...]:
     """The changes of which each would prove a finding, the likeliest first."""
     own = finding.remedy.variants if finding.remedy.safety is Safety.SAFE else ()
-    named = tuple(map(Variant, own)) or PROVES.get(finding.check, PROVES.get(finding.reason, ()))
+    named = tuple(map(Variant, own)) or _proving(finding)
     known = (variant for variant in named if COUNTED.get(variant, "") in ("", *finding.evidence))
     found = (altered(experiment, additions, v, _many(v, finding)) for v in known)
     return tuple(a for a in found if a is not None)
+
+
+def _proving(finding: Finding) -> tuple[Variant, ...]:
+    """The changes that would prove a finding, by what it is of; of a NaN, by where it was born."""
+    if finding.check in SEEN:
+        return BORN_IN.get(str(finding.evidence.get("module", "")), ())
+    return PROVES.get(finding.check, PROVES.get(finding.reason, ()))
 
 
 def _many(variant: Variant, finding: Finding) -> float | None:

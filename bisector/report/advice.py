@@ -8,13 +8,19 @@ from pathlib import Path
 
 from bisector import rundir
 from bisector.model.experiment import Experiment, Find
-from bisector.model.finding import Status
+from bisector.model.finding import Reason, Status
 from bisector.model.session import NOTHING_LEFT, Ruling
 from bisector.model.trial import Arm
+from bisector.model.variant import MEANS, Variant, change_named
 from bisector.report.effects import heaviest
 from bisector.report.reading import Reading
 from bisector.report.why import whys
-from bisector.report.wording import clean, label, name, names, scale
+from bisector.report.wording import capital, clean, label, name, names, scale
+
+SUBSTITUTES = frozenset({
+    Variant.STANDARD_LOSS, Variant.ADAMW, Variant.QUICK_ADAMW, Variant.SGD, Variant.WIDER,
+})  # fmt: skip
+"""Changes that put another part in the place of the one that is at fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +171,7 @@ def _mended(read: Reading) -> tuple[Step, ...]:
     found = []
     for told in whys(read.session):
         proved = next((r for r in told.reasons if r.status is Status.PROVED and r.mend), None)
+        first = next((r for r in told.reasons if r.status is not Status.REFUTED), None)
         if proved and not _undone(experiment, told.additions, proved.mend):
             paste = overrides(experiment, told.additions, proved.mend)
             keep = (
@@ -172,8 +179,22 @@ def _mended(read: Reading) -> tuple[Step, ...]:
                 if told.additions
                 else "Mend it"
             )
-            found.append(Step(f"{keep}: {proved.finding.remedy.text}", paste))
+            found.append(Step(f"{keep}: {_in_words(experiment, proved)}", paste))
+        elif told.additions and first and first.status is Status.SUSPECTED:
+            which = names(frozenset(told.additions))
+            found.append(Step(f"Or mend {which}: {_in_words(experiment, first)}"))
     return tuple(found)
+
+
+def _in_words(experiment: Experiment, reason: Reason) -> str:
+    """The mend: what its overrides put in a part's place, and what to write in the code instead."""
+    finding = reason.finding
+    own = clean(str(finding.evidence.get("mend", finding.remedy.text)))
+    change = change_named(experiment.variants, reason.mend)
+    if change not in SUBSTITUTES:
+        return own
+    done = f"{capital(MEANS[Variant(change)])}."
+    return own if done == own else f"{done} In the code: {own}"
 
 
 def _suspected(read: Reading) -> str:

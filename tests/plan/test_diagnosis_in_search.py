@@ -295,3 +295,19 @@ def test_a_culprit_that_trained_while_it_was_watched_is_explained_by_that_run() 
     assert seen is not None
     assert watched
     assert set(watched) <= set(seen.trials)
+
+
+def test_a_nan_that_was_seen_to_be_born_comes_before_what_a_mend_of_it_proves() -> None:
+    born = replace(finding("R37b"), evidence={"module": "the loss"})
+    foretold = replace(finding("R18c"), reason="R18")
+    loss = ("recipe/loss=plain",)
+    both = asked(variants={Variant.STANDARD_LOSS: loss})
+
+    def told(breaks: Callable[[Trial], bool]) -> list[tuple[str, Status]]:
+        (said,) = play(both, breaks, sees(born, foretold)).explained[-1:]
+        return [(r.finding.check, r.status) for r in said.reasons]
+
+    mended = told(lambda t: "a1" in t.arm.additions and t.arm.tweaks != loss)
+    assert mended == [("R37b", Status.PROVED), ("R18c", Status.PROVED)]
+    in_vain = told(lambda t: "a1" in t.arm.additions)
+    assert in_vain == [("R37b", Status.SUSPECTED), ("R18c", Status.REFUTED)]
