@@ -112,6 +112,11 @@ PROVES: Mapping[str, tuple[Variant, ...]] = {
     "R31b": (Variant.AS_LONG, Variant.LONGER),
     "R34": (Variant.ADAMW, Variant.QUICK_ADAMW, Variant.SGD),
     "R35": (Variant.CLIP_GRADIENTS, Variant.LOWER_LR),
+    "R35b": (),  # Gradients that vanish are mended by other layers; to clip them denies nothing.
+    "R35c": (Variant.LOWER_LR, Variant.INITIALISE),
+    "R35d": (Variant.LOWER_LR, Variant.INITIALISE),
+    "R35f": (),
+    "R35g": (),
     "R36": (Variant.LOWER_LR, Variant.MUCH_LOWER_LR, Variant.HIGHER_LR),
     "R36b": (Variant.LOWER_LR, Variant.MUCH_LOWER_LR, Variant.FITTING_LR),
     "R36c": (Variant.FITTING_LR, Variant.HIGHER_LR),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from bisector.model.session import Judged, Launched, Session
 from bisector.model.verdict import Outcome
@@ -29,7 +30,7 @@ class Cost:
     steps_saved: int
     """Steps that those runs did not have to do."""
     seconds_saved: float
-    """`steps_saved` at each run's own speed."""
+    """`steps_saved` at the speed of whole runs, or else at each run's own, which includes its start."""
     retries: int
     """Runs lost through no fault of their arm's."""
 
@@ -51,9 +52,7 @@ def cost(session: Session) -> Cost:
         early=len(early),
         passed=sum(e.verdict.outcome is Outcome.HEALTHY for e in early),
         steps_saved=sum(saved.values()),
-        seconds_saved=sum(
-            e.seconds * saved[e.trial.number] / e.verdict.steps for e in early if e.verdict.steps
-        ),
+        seconds_saved=sum(saved[e.trial.number] * _pace(judged, e) for e in early),
         retries=sum(e.verdict.retry for e in judged),
     )
 
@@ -71,6 +70,15 @@ def _usual(judged: Sequence[Judged], like: Judged) -> int:
     whole = [e for e in judged if not e.verdict.early]
     alike = [e.verdict.steps for e in whole if e.trial.arm.watched == like.trial.arm.watched]
     return max(alike, default=0)
+
+
+def _pace(judged: Sequence[Judged], like: Judged) -> float:
+    """Seconds a step: the median of whole runs that count alike, as a short run is mostly its start."""
+    whole = [e for e in judged if not e.verdict.early and e.verdict.steps]
+    alike = [e for e in whole if e.trial.arm.watched == like.trial.arm.watched]
+    own = [like] if like.verdict.steps else []
+    paces = [e.seconds / e.verdict.steps for e in alike or own if e.verdict.steps > 1]
+    return median(paces) if paces else 0.0
 
 
 def _busy(session: Session) -> float:

@@ -16,10 +16,13 @@ from bisector.model.trial import Trial
 from bisector.report.arms import arm_name
 from bisector.report.spread_picture import SpreadPicture, spread_pictures
 from bisector.report.way_picture import WayPicture, way_picture
+from bisector.report.wording import elide
 
 ROWS, COLUMNS = 24, 48
 """So many layers and looks are drawn; more of either are left out evenly."""
 CELL_W, CELL_H, LEFT, TOP = 11, 14, 190, 4
+TICK = 8
+"""A step is written below every so many columns."""
 RUNS = 4
 """So many runs are drawn."""
 ODD = "odd"
@@ -145,20 +148,28 @@ def _map(
             value = _number(series[look][row]) if row < len(series[look]) else math.nan
             cells.setdefault(_level(value, scale), []).append(_cell(x, y))
     labels = tuple(
-        Label(TOP + y * CELL_H + 11, _short(names[row]), names[row]) for y, row in enumerate(rows)
+        Label(TOP + y * CELL_H + 11, elide(names[row], 30), names[row])
+        for y, row in enumerate(rows)
     )
     height = TOP + CELL_H * len(rows)
-    ticks = tuple((LEFT + x * CELL_W, str(steps[looks[x]])) for x in range(0, len(looks), 8))
+    ticks = tuple((LEFT + x * CELL_W, text) for x, text in _ticks([steps[at] for at in looks]))
     return HeatMap(
         title=title,
         words=scale.words,
-        width=LEFT + CELL_W * len(looks) + 30,
+        width=LEFT + CELL_W * len(looks) + 60,
         height=height + 18,
         labels=labels,
         ticks=ticks,
         areas=tuple((level, "".join(paths)) for level, paths in sorted(cells.items())),
         left_out=len(names) - len(rows),
     )
+
+
+def _ticks(steps: Sequence[int]) -> list[tuple[int, str]]:
+    """Column to the step that stands below it; the last one says what the numbers are."""
+    last = len(steps) - 1
+    before = range(0, max(last - TICK // 2, min(last - 1, 1)), TICK)
+    return [*((x, str(steps[x])) for x in before), (last, f"step {steps[last]}")]
 
 
 def _evenly(count: int, most: int) -> list[int]:
@@ -174,10 +185,6 @@ def _level(value: float, scale: Scale) -> str:
 
 def _cell(x: int, y: int) -> str:
     return f"M{LEFT + x * CELL_W} {TOP + y * CELL_H}h{CELL_W - 1}v{CELL_H - 1}h{1 - CELL_W}z"
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 28 else "..." + name[-25:]
 
 
 def _number(value: object) -> float:

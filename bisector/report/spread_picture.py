@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bisector.model.finding import Facts
-from bisector.report.wording import clean
+from bisector.report.wording import clean, elide
 
 LEFT, TOP, ROW = 190, 18, 48
 CELL, WIDE, HIGH = 112, 98, 28
@@ -93,7 +93,9 @@ def _picture(
         title=title,
         width=LEFT + CELL * len(shown),
         height=TOP + ROW * len(of),
-        names=tuple((TOP + ROW * i + 19, _short(name), clean(name)) for i, name in enumerate(of)),
+        names=tuple(
+            (TOP + ROW * i + 19, elide(clean(name), 30), clean(name)) for i, name in enumerate(of)
+        ),
         ticks=tuple((LEFT + CELL * i, f"step {step:,}") for i, (_, step) in enumerate(shown)),
         cells=cells,
         marked=sum(bool(cell.marks) for cell in cells),
@@ -158,7 +160,3 @@ def _stairs(x: int, floor: int, counts: Sequence[float]) -> str:
     parts = [f"M{x} {floor}"]
     parts += [f"V{floor - HIGH * c / most:.1f}h{step:.2f}" for c in counts]
     return "".join(parts) + f"V{floor}z"
-
-
-def _short(name: str) -> str:
-    return clean(name if len(name) <= 28 else "..." + name[-25:])

@@ -10,8 +10,8 @@ from typing import Any
 
 from bisector.report.wording import clean, elide
 
-LANE, BOX, WIDE, GAP = 330, 40, 310, 16
-_LETTERS = 46
+LANE, BOX, WIDE, GAP = 520, 40, 500, 16
+_LETTERS = 78
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class WayPicture:
 
     width: int
     height: int
+    wide: int
+    """Of a box."""
     lanes: tuple[tuple[int, str], ...]
     boxes: tuple[Box, ...]
     line: str
@@ -53,6 +55,7 @@ def way_picture(born: Mapping[str, Any]) -> WayPicture | None:
     return WayPicture(
         width=LANE * len(lanes),
         height=24 + (BOX + GAP) * len(boxes),
+        wide=WIDE,
         lanes=tuple((LANE * i, name) for i, name in enumerate(lanes)),
         boxes=tuple(boxes),
         line=" ".join(f"{b.x + WIDE // 2},{b.y + BOX // 2}" for b in boxes),
