@@ -26,7 +26,7 @@ from typing import Any
 
 import torch
 from fault_searches import SEARCHES, named_by_search
-from faults_of_tests import RUN_FAULTS, STRANGERS, planted, seen, told, warned
+from faults_of_tests import FINISHED, RUN_FAULTS, STRANGERS, planted, seen, told, warned
 from recipe_seen import recipe_seen
 
 from bisector.model.finding import Looked
@@ -102,7 +102,7 @@ def main() -> int:
 def every_task(*, quick: bool) -> list[Task]:
     """The longest first, so that the processes end together."""
     healthy, searches = (HEALTHY, len(SEARCHES)) if not quick else (HEALTHY // 2, QUICK_SEARCHES)
-    well = [Task("healthy", kind, seed) for seed in range(HEALTHY) for kind in STRANGERS]
+    well = [Task("healthy", kind, seed) for seed in range(HEALTHY) for kind in FINISHED]
     return [
         *[Task("search", name) for name in SEARCHES][:searches],
         *(Task("script", p.name) for p in planted()),

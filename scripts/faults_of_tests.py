@@ -7,13 +7,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "checks")
 
 from check_gallery import KINDS, made
 from every_fault import EveryFault, every_fault
-from every_slip import Planted, planted
+from every_slip import UNFINISHED, WORKING, Planted, planted
 from run_faults import FAULTS as RUN_FAULTS
 from run_gallery import Fault, recipe
 from stranger_seen import seen, told, warned
-from strangers import KINDS as STRANGERS
+
+STRANGERS = WORKING
+"""Trainings in which nothing is wrong, by name."""
+FINISHED = [name for name in WORKING if name not in UNFINISHED]
 
 __all__ = [
+    "FINISHED",
     "KINDS",
     "RUN_FAULTS",
     "STRANGERS",

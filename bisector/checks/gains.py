@@ -1,5 +1,7 @@
 """R28, R35: is it the width of the initial weights that ruins a signal, or what comes between them?"""
 
+import math
+
 from bisector.checks.check import check
 from bisector.checks.initialisation import weighted_layers
 from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy, Safety
@@ -8,7 +10,7 @@ from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy, Safety
 @check(
     "R28d",
     "weights drawn far too wide",
-    needs=("gains", "start"),
+    needs=("gains",),
     remedy=Remedy(
         "Kaiming or Xavier initialisation: a deviation of about 1/sqrt(inputs).",
         safety=Safety.SAFE,
@@ -17,6 +19,7 @@ from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy, Safety
     limits={
         "gain": Limit(5.0, "Kaiming's is 1.4 (He et al. 2015), torch's default 0.6"),
         "loss": Limit(1.5, "over that of knowing nothing; healthy networks start below 1.3"),
+        "recurrent": Limit(5.0, "as for the others; orthogonal matrices have 1"),
     },
 )
 def weights_too_wide(case: Case) -> Clue | None:
@@ -26,7 +29,8 @@ def weights_too_wide(case: Case) -> Clue | None:
     that, and what is saturated passes no gradient.
 
     How it is seen: the deviation of each weight matrix times the root of its inputs, in the median;
-    and the first loss, which a normalisation between the layers would keep low.
+    and the first loss, which a normalisation between the layers would keep low. Or the same of a
+    recurrent layer alone, whose gates saturate and leave the first loss as it was.
 
     How to mend it: a deviation of about 1/sqrt(inputs), as torch does by itself.
 
@@ -37,8 +41,12 @@ def weights_too_wide(case: Case) -> Clue | None:
 
     Source: reason 28, "check your initial weights"; He et al. (2015), arXiv:1502.01852.
     """
-    gain = case.number("gains", "middle")
-    loss, chance = case.number("start", "loss"), case.number("start", "ignorant")
+    gain, recurrent = (case.number("gains", n) for n in ("middle", "recurrent"))
+    if recurrent > case.limits["recurrent"]:
+        words = f"A recurrent layer's weights make a signal {recurrent:.3g} times as wide."
+        return Clue(words, _evidence(case), Crossed("recurrent", recurrent))
+    start = case.facts.get("start", {})
+    loss, chance = (float(str(start.get(n, math.nan))) for n in ("loss", "ignorant"))
     if gain <= case.limits["gain"] or not loss > case.limits["loss"] * chance:
         return None
     words = (

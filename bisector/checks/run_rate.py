@@ -187,7 +187,7 @@ def steps_too_long(case: Case) -> Clue | None:
 
     Source: reason 36; Karpathy, CS231n notes, "the ratio should be somewhere around 1e-3".
     """
-    by_look = _typical(case)
+    by_look = typical(case)
     # One look may fall on a weight that starts at zero, and so moves by all of its size.
     ratio = max([r for r in by_look if r < max(by_look)], default=math.nan)
     if not ratio > case.limits["ratio"]:
@@ -242,7 +242,7 @@ def steps_too_short(case: Case) -> Clue | None:
 
     Source: reason 36; Karpathy, CS231n notes: 1e-3 a step is usual.
     """
-    by_look, steps = _typical(case), numbers(case.each("run_weights", "steps"))
+    by_look, steps = typical(case), numbers(case.each("run_weights", "steps"))
     if not finite(by_look) or case.number("passes", "steps") < case.limits["steps"]:
         return None
     ends = [*steps[1:], max(steps[-1], case.number("passes", "steps")) + 1]
@@ -291,7 +291,7 @@ SMALL = 0.1
 @check(
     "R30c",
     "weight decay that leaves no weights",
-    needs=("run_weights", "held"),
+    needs=("run_weights",),
     remedy=Remedy(
         "A tenth of the weight decay, or none.",
         safety=Safety.SAFE,
@@ -305,8 +305,8 @@ def weights_decayed(case: Case) -> Clue | None:
     Why it breaks training: what the loss builds up in a step, the decay takes away; in the end the
     outputs do not depend on the inputs.
 
-    How it is seen: the optimizer has a weight decay; the norm of each weight matrix at the last look
-    over that at the first one, in the median over the matrices.
+    How it is seen: the norm of each weight matrix at the last look over that at the first one, in the
+    median over the matrices. The optimizer has a weight decay, or it is done by hand.
 
     How to mend it: a tenth of the decay. Adam's own `weight_decay` is not that of AdamW, and in
     SGD it acts through the learning rate: a value does not carry over from one to the other.
@@ -318,11 +318,12 @@ def weights_decayed(case: Case) -> Clue | None:
 
     Source: reason 30, "reduce regularisation"; Loshchilov and Hutter (2019), arXiv:1711.05101.
     """
-    decay = max(numbers(case.facts["held"].get("decays", [])), default=0.0)
+    decay = max(numbers(case.facts.get("held", {}).get("decays", [])), default=0.0)
     left = _kept(case)
-    if not decay or not left < case.limits["left"]:
+    if not left < case.limits["left"]:
         return None
-    words = f"Under a weight decay of {decay:g}, {left:.2g} of a weight matrix's size is left."
+    by = f"Under a weight decay of {decay:g}" if decay else "By whatever shrinks it in a step"
+    words = f"{by}, {left:.2g} of a weight matrix's size is left."
     return Clue(words, {"decay": decay}, Crossed("left", left))
 
 
@@ -333,7 +334,7 @@ def _kept(case: Case) -> float:
     return middle([seen[-1] / seen[0] for seen in columns if seen and seen[0]])
 
 
-def _typical(case: Case) -> list[float]:
+def typical(case: Case) -> list[float]:
     """By look, the length of a step over the size of what it moves, in the median over matrices."""
     series, shapes = case.each("run_weights", "ratio"), case.each("run_weights", "shapes")
     matrices = [i for i, shape in enumerate(shapes) if len(shape) > 1]

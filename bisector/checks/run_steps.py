@@ -284,7 +284,7 @@ def unchanged_parameters(case: Case) -> Clue | None:
 @check(
     "R23i",
     "a training that begins anew",
-    needs=("course", "rate"),
+    needs=("course",),
     remedy=Remedy("Look for weights that are loaded, copied or initialised inside the epoch loop."),
     limits={
         "lost": Limit(0.7, "our choice: the share of an epoch's progress that the next one loses"),
@@ -293,12 +293,13 @@ def unchanged_parameters(case: Case) -> Clue | None:
     },
 )
 def begins_anew(case: Case) -> Clue | None:
-    """At the beginning of every epoch the loss is back where the training began.
+    """At the beginning of every epoch, or every few steps, the loss is back where the training began.
 
     Why it breaks training: what an epoch learns is thrown away; the result is that of one epoch.
 
     How it is seen: the loss at the beginning of each epoch, against that at the end of the one
-    before and the very first: most of what was gained is lost, at half of the epochs or more.
+    before and the very first: most of what was gained is lost, at half of the epochs or more. The
+    same for pieces of any other number of steps, at nearly all of them.
 
     How to mend it: weights are loaded once, before the loop; a model is made once; "the best so far"
     must be stored anew when it gets better.
@@ -310,26 +311,49 @@ def begins_anew(case: Case) -> Clue | None:
 
     Source: reason 23, "check for frozen layers or variables".
     """
-    per_epoch = case.number("rate", "per_epoch")
-    steps, loss = numbers(case.each("course", "loss_steps")), numbers(case.each("course", "loss"))
-    if not per_epoch or not loss or not all(map(math.isfinite, loss)):
+    loss = numbers(case.each("course", "loss"))
+    steps = numbers(case.each("course", "loss_steps"))
+    if not loss or not all(map(math.isfinite, loss)):
         return None
-    epochs = [[v for s, v in zip(steps, loss, strict=True) if (s - 1) // per_epoch == n]
-              for n in range(int((steps[-1] - 1) // per_epoch) + 1)]  # fmt: skip
-    epochs = [seen for seen in epochs if len(seen) >= POINTS]
-    begun, ended = [seen[0] for seen in epochs], [middle(late(seen)) for seen in epochs]
+    per_epoch = int(case.facts.get("rate", {}).get("per_epoch", 0))
+    # A loader's own order comes again with the epochs, so it is these that are looked at there.
+    fixed = [n for n in range(POINTS, len(loss) // OFTEN) if not per_epoch or per_epoch % n]
+    whole = [n for n in fixed if steps[-1] == len(steps)]
+    for length in (per_epoch, *whole):
+        begun, ended = _pieces(steps, loss, length)
+        least = 0.5 if length == per_epoch else ALWAYS
+        again = _thrown_back(case, loss[0], begun, ended)
+        if length and len(again) >= max(case.limits["epochs"], least * len(begun)):
+            often = "epochs" if length == per_epoch else f"pieces of {length} steps"
+            words = f"At {len(again)} of {len(begun) - 1} {often} the loss begins where the first one did."
+            evidence = {"begun": begun[:60], "ended": ended[:60]}
+            return Clue(words, evidence, Crossed("lost", middle(again)))
+    return None
+
+
+def _pieces(steps: list[float], loss: list[float], length: int) -> tuple[list[float], list[float]]:
+    """The losses at the beginning and at the end of each piece of so many steps."""
+    if not length:
+        return [], []
+    pieces: dict[int, list[float]] = {}
+    for step, value in zip(steps, loss, strict=True):
+        pieces.setdefault(int((step - 1) // length), []).append(value)
+    seen = [piece for piece in pieces.values() if len(piece) >= POINTS]
+    return [piece[0] for piece in seen], [middle(late(piece)) for piece in seen]
+
+
+def _thrown_back(case: Case, first: float, begun: list[float], ended: list[float]) -> list[float]:
+    """The shares of the progress of a piece that are lost at the beginning of the next, if most is."""
     lost = [
-        (after - end) / (loss[0] - end)
+        (after - end) / (first - end)
         for end, after in zip(ended, begun[1:], strict=False)
-        if loss[0] - end > case.limits["progress"] * abs(loss[0])
+        if first - end > case.limits["progress"] * abs(first)
     ]
-    again = [share for share in lost if share > case.limits["lost"]]
-    if len(again) < max(case.limits["epochs"], len(epochs) / 2):
-        return None
-    words = f"At {len(again)} of {len(epochs) - 1} epochs the loss begins where the first one did."
-    return Clue(words, {"begun": begun[:60], "ended": ended[:60]}, Crossed("lost", middle(again)))
+    return [share for share in lost if share > case.limits["lost"]]
 
 
+OFTEN, ALWAYS = 8, 0.9
+"""Of pieces that are no epochs there must be so many, and so large a share of them thrown back."""
 POINTS = 3
 """Losses of an epoch by which its beginning and its end can be told apart."""
 

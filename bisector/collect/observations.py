@@ -44,9 +44,11 @@ def passes(rows: Sequence[Row]) -> Facts:
     """How often the model was run, and how often a step was made of it."""
     counted = [row for row in rows if "forwards" in row]
     last = counted[-1] if counted else {}
+    moved = any(any(row.get("update_norm", [])) for row in rows)
+    told = max((row.get("ticks", 0) for row in rows), default=0) if moved else 0
     return {
         "backwards": last.get("backwards", 0),
-        "steps": last.get("steps", 0),
+        "steps": last.get("steps", 0) or told,
         "ended": rows[-1]["kind"] == "end",
         **last.get("forwards", {}),
         "other_mode": last.get("other_mode", []),
@@ -93,7 +95,7 @@ def held(start: Row, looks: Sequence[Row]) -> Facts | None:
         "foreign": last["foreign"],
         "not_handed": last["not_handed"],
         "moved": moved if told else names,
-        "rates": sorted({row["lr"] for row in looks}),
+        "rates": sorted({row["lr"] for row in looks if "lr" in row}),
         "decays": last.get("decays", []),
         "momentum": last.get("momentum", 0.0),
         "with_pull": _pulled(names, looks, 0.0),
@@ -206,8 +208,11 @@ def entering(start: Row, looks: Sequence[Row]) -> Facts | None:
     }
 
 
-def rate(start: Row, looks: Sequence[Row]) -> Facts:
+def rate(start: Row, looks: Sequence[Row]) -> Facts | None:
     """The learning rate by step, and how often it turned round from one step to the next."""
+    looks = [row for row in looks if "lr" in row]
+    if not looks:
+        return None
     turns = looks[-1].get("turns", 0)
     return {"steps": [r["step"] for r in looks], "lr": [r["lr"] for r in looks], "turns": turns}
 
@@ -238,6 +243,7 @@ FAMILIES: Mapping[str, Callable[[Row, Sequence[Row]], Facts | None]] = {
 LACKING = {
     "entering": "the model is called with something else than a batch of samples",
     "held": "no optimizer was seen",
+    "rate": "no optimizer was seen",
     "run_terms": "the loss is not a sum of terms",
     "run_gradients": "no layer with weights gives one tensor",
     "run_activations": "no layer with weights gives one tensor",

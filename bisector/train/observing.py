@@ -54,6 +54,12 @@ class Observing(Run):
         if count := batches_in(loader):
             self.facts(per_epoch=count)
 
+    def log(self, step: int, **values: float | torch.Tensor) -> None:
+        """Record metrics at a step."""
+        super().log(step, **values)
+        for watch in self.watches:
+            watch.logged()
+
     def steps_of(self, training: Replayable) -> Callable[[Batch], torch.Tensor]:
         """The loop's update, with recent states kept for `failed`."""
         if not self.settings.memory_mb:

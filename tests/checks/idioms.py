@@ -174,7 +174,7 @@ class Closed(Regression, Script):
             for x, y in self.loader:
                 loss = self.optimizer.step(self.closure(x, y))
                 self.steps += 1
-                run.log(self.steps, loss=float(loss))
+                run.log(self.steps, loss=loss.item())
             self.write(run)
 
 

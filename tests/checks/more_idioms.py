@@ -140,7 +140,7 @@ class Columns(nn.Module):
 def cells() -> Job:
     """Series, an optimizer of one's own."""
     job, data = Job(), Digits()
-    job.epochs = 8
+    job.epochs = 16
     job.loader, job.val_loader = loaders(data.train, data.val, 48)
     job.model = Columns()
     job.optimizer = Signed(job.model.parameters(), 2e-3)

@@ -4,8 +4,7 @@ from pathlib import Path
 from string import ascii_lowercase
 
 import pytest
-from every_slip import Planted, planted
-from other_trainings import OTHER_TRAININGS
+from every_slip import UNFINISHED, WORKING, Planted, planted
 from stranger_seen import seen, told, warned
 from strangers import KINDS
 
@@ -13,17 +12,26 @@ EVERY_TIME = {
     "never zeroed, table", "zeroed before the step, table", "decayed, numbers", "rate x 300, numbers",
     "whole set as batch, table", "mean over a mask, table", "made in forward, table",
     "deep sigmoid, table", "weights too wide, numbers", "noise in the loop, table",
-    "reloaded each epoch, table", "momentum too high, numbers",
+    "reloaded each epoch, table", "momentum too high, numbers", "closure without backward, closed",
+    "slow weights that stay, functions",
 }  # fmt: skip
-MISSED = {
-    "entropy rewarded, cnn", "state of the last batch, rnn", "whole numbers, cnn", "whole numbers, rnn",
-    "forgets at once, rnn", "paths dropped, cnn", "a corner of the image, cnn",
-}  # fmt: skip
-"""Slips that no check sees yet."""
+NOT_FIRST = {
+    "a corner of the image, cnn": "what is left of the images looks repeated",
+    "attention too sharp, endless": "no check sees it",
+    "entropy rewarded, cnn": "units die of it, which is named before",
+    "every trick, arrays": "a smoothing of 0.6 prefers worse answers, which is named before",
+    "first batch for ever, endless": "the loader does not shuffle, either",
+    "first thirty, arrays": "twenty samples look like codes",
+    "gradients summed, functions": "nobody shows the gradients: what is seen is that it overflows",
+    "outputs held down, rnn": "the first step is long, too",
+    "pixel by pixel x 1.6, rnn": "the first loss is far too high, which is named before",
+}
+"""Slips of which the true reason is not named first, and why; all but one are among the first three."""
 
 
 def marks(slip: Planted) -> list[pytest.MarkDecorator]:
-    missed = [pytest.mark.xfail(reason="no check sees it")] if slip.name in MISSED else []
+    why = NOT_FIRST.get(slip.name)
+    missed = [pytest.mark.xfail(reason=why)] if why else []
     return missed if slip.name in EVERY_TIME else [pytest.mark.slow, *missed]
 
 
@@ -38,7 +46,7 @@ def test_a_slip_in_a_script_is_named_first(tmp_path: Path, slip: Planted) -> Non
 
 
 def _pair(folder: Path, slip: Planted):
-    for name, make in (("broken", slip.job), ("healthy", KINDS[slip.kind])):
+    for name, make in (("broken", slip.job), ("healthy", WORKING[slip.kind])):
         (folder / name).mkdir()
         yield name, make
 
@@ -52,13 +60,13 @@ def test_a_script_that_works_raises_no_alarm(tmp_path: Path, kind: str, seed: in
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(n, marks=[] if n == "gathered" else pytest.mark.slow)
-        for n in OTHER_TRAININGS
-        if n != "letters"  # It ends while its loss falls still, and R31 says so.
+        pytest.param(n, marks=[] if n in ("gathered", "functions") else pytest.mark.slow)
+        for n in WORKING
+        if n not in (*KINDS, *UNFINISHED)
     ],
 )
 def test_a_training_of_another_style_raises_no_alarm(tmp_path: Path, name: str) -> None:
-    assert warned(told(seen(OTHER_TRAININGS[name], tmp_path))) == []
+    assert warned(told(seen(WORKING[name], tmp_path))) == []
 
 
 def test_no_two_slips_have_one_name() -> None:

@@ -74,10 +74,13 @@ def entering(scene: Scene) -> torch.Tensor:
         seen = trace(model, whole.to(scene.device))
     except (Absent, LookupError, RuntimeError, TypeError, ValueError):
         return whole
-    first = next((given for name, given, _ in seen if name in weighty), None)
-    if first is None or not first.is_floating_point() or len(first) != len(whole):
+    first = next((name for name, _, _ in seen if name in weighty), None)
+    # A cell in a loop is given a part of each sample at a time.
+    given = [given for name, given, _ in seen if name == first and given is not None]
+    alike = {(part.shape, part.dtype) for part in given}
+    if len(alike) != 1 or not given[0].is_floating_point() or len(given[0]) != len(whole):
         return whole
-    return first.cpu()
+    return torch.cat(given).cpu()
 
 
 def extremes(train: Samples) -> Facts:

@@ -14,6 +14,9 @@ from bisector.train.facts.shown import Absent
 LOOKED_UP = (nn.Embedding, nn.EmbeddingBag)
 """Tables, of which a sample takes rows and no sum over all inputs."""
 
+RECURRENT = (nn.RNNBase, nn.RNNCellBase)
+"""What multiplies its own outputs, through gates that saturate."""
+
 
 def gains(scene: Scene) -> dict[str, Any]:
     """By weight matrix its deviation times the root of its inputs: 1 keeps a signal's size.
@@ -29,7 +32,11 @@ def gains(scene: Scene) -> dict[str, Any]:
     }
     if not found:
         raise Absent("it has no weight matrices but tables and zeros")
+    recurrent = tuple(n for n, m in scene.shown.model.named_modules() if isinstance(m, RECURRENT))
     return {
+        "recurrent": max(
+            (g for n, g in found.items() if n.rpartition(".")[0] in recurrent), default=0.0
+        ),
         "matrices": list(found)[:KEPT],
         "gain": list(found.values())[:KEPT],
         "middle": median(found.values()),

@@ -15,8 +15,8 @@ ASKED = 4
 """Random sums of the outputs whose slope is taken."""
 PASSES = 4
 """Passes of one batch in training mode."""
-FADED = 1e-4
-"""Of the largest slope; a place with less hardly counts."""
+FADED = 1e-7
+"""Of the largest slope: the rounding of single precision, in which what is less is lost."""
 FEWEST = 4
 """Places below which a share says little."""
 

@@ -51,7 +51,8 @@ class Watch:
         """Whether hooks may be put into the model: not into what is compiled with them."""
         self.optimizer = optimizer
         self.loss = loss if isinstance(loss, nn.Module) else None
-        self.step = 0
+        self.step = self.ticks = self._heard_of = 0
+        """`ticks`: steps of which the log alone has told; there is no optimizer of torch's."""
         self.due = self.weighed_next = 1
         self.passes = Passes(model, guard, hooked=self.inside or wrapped)
         self.rates = Rates()
@@ -129,6 +130,9 @@ class Watch:
         self.loss_look = LossLook(self.loss, self.guard, weigh=self.due >= self.weighed_next)
         self.loss_look.begin()
         self.stale = None
+        if self.optimizer is None:
+            # A gradient that is asked for as a function's is not heard of.
+            self.before = tensors.copies(list(self.parameters.values()))
 
     def _unlook(self) -> None:
         if self.forward is not None:
@@ -161,6 +165,15 @@ class Watch:
         left = [g for p in parameters if (g := tensors.gradient(p)) is not None]
         return torch.stack(tensors.norms(left)).norm() if left else None
 
+    def logged(self) -> None:
+        """Something was logged: where no optimizer steps, that ends a step, if there was a pass."""
+        passed = self.passes.forwards["train"] + self.passes.forwards["eval"]
+        if self.optimizer is not None or passed == self._heard_of:
+            return
+        self._heard_of = passed
+        self.ticks += 1
+        self._count()
+
     def _ours(self, optimizer: Optimizer) -> bool:
         """Whether it is the optimizer to watch: the given one, else the first that steps."""
         if self.optimizer is None:
@@ -171,9 +184,13 @@ class Watch:
     def _after_step(self, optimizer: Optimizer, *_: object) -> None:
         if optimizer is not self.optimizer and not self._ours(optimizer):
             return
-        self.step += 1
         self.passes.step()
         self.rates.step(optimizer)
+        self._count()
+
+    def _count(self) -> None:
+        """A step has been made."""
+        self.step += 1
         if self.step == self.due:
             self._write()
             self.due = next_look(self.step)
@@ -200,7 +217,7 @@ class Watch:
         self.losses = []
         self.recorder.send(
             "look", columns, step=self.step, seconds=self._seconds(),
-            turns=self.rates.turns, **words, **self.passes.counts(), **self._handed(),
+            turns=self.rates.turns, ticks=self.ticks, **words, **self.passes.counts(), **self._handed(),
         )  # fmt: skip
         if self.histograms.due(self.step):
             self.histograms.take(self.step, before, forward.samples if forward else {})
