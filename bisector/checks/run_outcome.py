@@ -86,7 +86,8 @@ GROWN = "grown"
 def _born(found: Mapping[str, Any]) -> Clue:
     words = (
         f"Step {found['step']}, {found['phase']}: {found['cause']} in `{found['operator']}` "
-        f"{found['where']}."
+        f"{found['where']}".rstrip()
+        + "."
     )
     keys = ("step", "module", "operator", "phase", "inputs", "path", "samples", "mend", "exact")
     return Clue(words, {k: found[k] for k in keys if found.get(k) not in (None, "", [])})

@@ -5,7 +5,7 @@ which one change makes it train, likeliest first; where none does, how far it ge
 """
 
 from bisector.model.finding import Finding, Reason, Remedy, Safety, Severity, Stage, Status
-from bisector.model.session import Ruling, Session
+from bisector.model.session import Concluded, Ruling, Session
 from bisector.model.trial import Arm, Purpose
 from bisector.model.variant import MEANS, Variant
 from bisector.model.verdict import Outcome
@@ -22,7 +22,7 @@ from bisector.plan.experiments import (
 from bisector.plan.explain import explained
 from bisector.plan.ladder import rung_wants, rungs, told
 from bisector.plan.looks import BASELINE, afford, look_after
-from bisector.plan.phases import baseline_is_known
+from bisector.plan.phases import baseline_is_known, reproduce
 from bisector.plan.remedies import (
     Attempt,
     altered,
@@ -31,6 +31,7 @@ from bisector.plan.remedies import (
     standing,
     tried,
     try_of,
+    worth_trying,
 )
 from bisector.plan.rulings import baseline_ruling
 from bisector.ports import Decision
@@ -46,9 +47,12 @@ _PAIRED = {variant for variant, _, _ in DATA_OR_MODEL}
 
 
 def mend_baseline(session: Session, slots: int, blind: str, unseen: str) -> Decision | None:
-    """Why the baseline breaks; then the search ends as `reproduce` says."""
+    """Why the baseline breaks, or what the checks say of one that decides nothing.
+
+    Then the search ends as `reproduce` says.
+    """
     if not breaks_by_itself(session):
-        return None
+        return suspicions(session) if is_unreliable(session) else None
     if session.experiment.inspect.enabled and (
         decision := look_after(session, slots, [BASELINE], blind, unseen)
     ):
@@ -58,6 +62,23 @@ def mend_baseline(session: Session, slots: int, blind: str, unseen: str) -> Deci
         if decision := afford(session, slots, wants, most):
             return decision
     return explained(session, BASELINE, experimental(session))
+
+
+def is_unreliable(session: Session) -> bool:
+    """Whether the search is about to end, as the baseline's runs lie too far apart."""
+    end = reproduce(session, 1)
+    return (
+        end is not None
+        and isinstance(end.record, Concluded)
+        and end.record.ruling is Ruling.BASELINE_FLAKY
+    )
+
+
+def suspicions(session: Session) -> Decision | None:
+    """What was seen of the baseline before it trained, for the record; None: nothing, or it stands."""
+    seen = session.diagnosed(BASELINE)
+    found = any(worth_trying(seen.diagnosis.findings)) if seen else False
+    return explained(session, BASELINE) if found else None
 
 
 def breaks_by_itself(session: Session) -> bool:

@@ -311,3 +311,14 @@ def test_a_nan_that_was_seen_to_be_born_comes_before_what_a_mend_of_it_proves() 
     assert mended == [("R37b", Status.PROVED), ("R18c", Status.PROVED)]
     in_vain = told(lambda t: "a1" in t.arm.additions)
     assert in_vain == [("R37b", Status.SUSPECTED), ("R18c", Status.REFUTED)]
+
+
+def test_what_was_seen_of_a_baseline_that_decides_nothing_is_told() -> None:
+    def breaks(trial: Trial) -> bool:
+        return trial.seed % 3 == 0
+
+    session = play(asked(), breaks, sees(finding("R24"), of=""))
+    assert session.conclusion is not None
+    assert session.conclusion.ruling is Ruling.BASELINE_FLAKY
+    (told,) = session.explained
+    assert [(r.finding.check, r.status) for r in told.reasons] == [("R24", Status.SUSPECTED)]
