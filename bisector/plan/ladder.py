@@ -78,8 +78,11 @@ def told(session: Session, additions: frozenset[str]) -> str:
 
 def comparison_wants(session: Session, additions: frozenset[str]) -> tuple[Want, ...]:
     """What the whole is to be held against: no signal in the inputs, or in the targets; less data."""
-    arms = (arm for *_, arm in _comparisons(session.experiment, additions))
-    return tuple(Want(arm, 1, Purpose.SWEEP) for arm in arms)
+    held = (
+        *_without_signal(session.experiment, additions),
+        *_shares(session.experiment, additions),
+    )
+    return tuple(Want(arm, 1, Purpose.SWEEP) for *_, arm in held)
 
 
 def compared(session: Session, additions: frozenset[str]) -> str:
@@ -91,19 +94,52 @@ def compared(session: Session, additions: frozenset[str]) -> str:
     whole = _score(session, Arm(additions))
     if whole is None:
         return ""
-    said = []
-    for words, reason, arm in _comparisons(session.experiment, additions):
-        score = _score(session, arm)
-        if score is not None:
-            as_well = metric.harm(score, whole) <= metric.min_effect
-            said.append(f"{words} {score:.4g}" + (f" (no worse: {reason})" if as_well else ""))
-    return f"{metric.name} {whole:.4g}; " + ", ".join(said) if said else ""
+    said = [
+        f"{words} {found}" + (f" (no worse: {means})" if _as_well(session, arm, whole) else "")
+        for words, means, arm in _without_signal(session.experiment, additions)
+        if (found := _came_out(session, arm))
+    ]
+    curve = _curve(session, additions, whole)
+    told_ = "; ".join(filter(None, (", ".join(said), curve)))
+    return f"{metric.name} {whole:.4g}; {told_}" if told_ else ""
 
 
-def _comparisons(experiment: Experiment, additions: frozenset[str]) -> list[tuple[str, str, Arm]]:
+def _curve(session: Session, additions: frozenset[str], whole: float) -> str:
+    """The learning curve, and whether more samples promise anything; empty: it was not drawn."""
+    shares = _shares(session.experiment, additions)
+    drawn = [(part, arm, _score(session, arm)) for part, arm in shares]
+    drawn = [each for each in drawn if each[2] is not None]
+    if not drawn:
+        return ""
+    points = ", ".join(f"{part:.3g} {score:.4g}" for part, _, score in drawn)
+    part, arm, _ = drawn[-1]
+    ends = "hardly help" if _as_well(session, arm, whole) else "help"
+    did = "do as well as" if ends == "hardly help" else "do worse than"
+    return (
+        f"by share of the samples: {points}, 1 {whole:.4g}; {part:.0%} of them {did} all, so more "
+        f"would {ends} (R09)"
+    )
+
+
+def _as_well(session: Session, arm: Arm, whole: float) -> bool:
+    metric, score = session.experiment.metric, _score(session, arm)
+    return score is not None and metric.harm(score, whole) <= metric.min_effect
+
+
+def _came_out(session: Session, arm: Arm) -> str:
+    """A run's score, or that it broke before it had one; empty: there is none."""
+    score = _score(session, arm)
+    if score is not None:
+        return f"{score:.4g}"
+    return "it breaks" if session.runs(arm) else ""
+
+
+def _without_signal(
+    experiment: Experiment, additions: frozenset[str]
+) -> list[tuple[str, str, Arm]]:
     """Each in words, what it means if it does as well as the whole, and its arm."""
     known = experiment.variants
-    found = [
+    return [
         (words, means, Arm(additions, tuple(known[variant])))
         for variant, words, means in (
             (Variant.RANDOM_INPUT, "on noise", "R02, the inputs tell it nothing"),
@@ -111,10 +147,12 @@ def _comparisons(experiment: Experiment, additions: frozenset[str]) -> list[tupl
         )
         if variant in known
     ]
-    for part in SHARES if Variant.SHARE in known else ():
-        arm = Arm(additions, spelled(known[Variant.SHARE], part))
-        found.append((f"with {part:.3g} of the samples", "R09, more data would not help", arm))
-    return found
+
+
+def _shares(experiment: Experiment, additions: frozenset[str]) -> list[tuple[float, Arm]]:
+    """The points of the learning curve below the whole."""
+    overrides = experiment.variants.get(Variant.SHARE)
+    return [(p, Arm(additions, spelled(overrides, p))) for p in SHARES] if overrides else []
 
 
 def _score(session: Session, arm: Arm) -> float | None:

@@ -272,7 +272,15 @@ def test_a_ladder_that_trains_is_held_against_noise_and_less_data() -> None:
     assert session.conclusion.ruling is Ruling.CLIMBED
     assert "every rung trains" in said
     assert "on noise 0.9 (no worse: R02" in said
-    assert "with 0.125 of the samples 0.2," in said
+    assert "by share of the samples: 0.125 0.2, 0.25 0.9, 0.5 0.9, 1 0.9" in said
+    assert said.endswith("50% of them do as well as all, so more would hardly help (R09)")
+
+
+def test_a_learning_curve_that_still_climbs_asks_for_more_samples() -> None:
+    session = climbed(lambda t: False, lambda arm: 0.9 if not arm.tweaks else 0.3)
+    assert session.conclusion.because.endswith(
+        "50% of them do worse than all, so more would help (R09)"
+    )
 
 
 def test_a_ladder_stops_at_its_first_broken_rung() -> None:
