@@ -78,11 +78,9 @@ def told(session: Session, additions: frozenset[str]) -> str:
 
 def comparison_wants(session: Session, additions: frozenset[str]) -> tuple[Want, ...]:
     """What the whole is to be held against: no signal in the inputs, or in the targets; less data."""
-    held = (
-        *_without_signal(session.experiment, additions),
-        *_shares(session.experiment, additions),
-    )
-    return tuple(Want(arm, 1, Purpose.SWEEP) for *_, arm in held)
+    arms = [arm for *_, arm in _without_signal(session.experiment, additions)]
+    arms += [arm for _, arm in _shares(session.experiment, additions)]
+    return tuple(Want(arm, 1, Purpose.SWEEP) for arm in arms)
 
 
 def compared(session: Session, additions: frozenset[str]) -> str:
@@ -131,7 +129,8 @@ def _came_out(session: Session, arm: Arm) -> str:
     score = _score(session, arm)
     if score is not None:
         return f"{score:.4g}"
-    return "it breaks" if session.runs(arm) else ""
+    broken = any(e.verdict.outcome is Outcome.BROKEN for e in session.runs(arm))
+    return "it breaks" if broken else ""
 
 
 def _without_signal(
