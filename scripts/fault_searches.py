@@ -72,7 +72,9 @@ SEARCHES: Mapping[str, Search] = {
     "a single unit": Search(("R24",), "digits", ("recipe.model.width=1",)),
     "a handful of samples": Search(("R09",), "digits", (f"{ALTER}share=0.02",)),
     "Rprop on small batches": Search(("R34", "R36"), "digits", RPROP),
-    "baseline: rate / 100,000": Search(("R36",), "digits", baseline=("recipe.optimizer.lr=1e-7",)),
+    "baseline: rate / 100,000": Search(
+        ("R36",), "digits", baseline=("recipe.optimizer.lr=1.0e-7",)
+    ),
 }
 """Searches by what was planted."""
 
@@ -108,13 +110,14 @@ def write(folder: Path, search: Search) -> None:
         kept["planted"] = {"kind": "other", "overrides": list(search.culprit)}
     conf |= {"additions": kept, "name": "planted"}
     for override in search.baseline:
-        _set(conf, *override.split("="))
+        path, _, value = override.partition("=")
+        _set(conf, path, yaml.safe_load(value))
     (folder / "conf").mkdir()
     (folder / "conf" / "planted.yaml").write_text(yaml.safe_dump(conf, sort_keys=False))
 
 
-def _set(conf: dict[str, Any], path: str, value: str) -> None:
+def _set(conf: dict[str, Any], path: str, value: Any) -> None:
     *parents, name = path.split(".")
     for parent in parents:
         conf = conf.setdefault(parent, {})
-    conf[name] = float(value)
+    conf[name] = value
