@@ -39,6 +39,8 @@ class Scale:
     words: str
     """What the colours mean, lowest to highest."""
     of: Callable[[float], float] = lambda value: value
+    lowest: int = 0
+    """The first level that a value can have: nothing is below the usual where 0 is usual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class HeatMap:
 
     title: str
     words: str
+    levels: tuple[int, ...]
+    """Those that its legend shows."""
     width: float
     height: float
     labels: tuple[Label, ...]
@@ -87,7 +91,7 @@ def _log(value: float) -> float:
 UPDATES = Scale((-5.0, -4.0, -3.5, -2.5, -2.0, -1.0), "step / weight: 1e-5, 1e-4, 1e-3 (middle), 1e-2, 1e-1", _log)  # fmt: skip
 SPREAD = Scale((-1.5, -1.0, -0.3, 0.3, 1.0, 1.5), "deviation: 0.03, 0.1, 0.5 to 2.0 (middle), 10, 30", _log)  # fmt: skip
 PULL = Scale((-4.0, -2.5, -1.0, 1.0, 2.5, 4.0), "against the run's median: 1e-4, 1/300, within 10 (middle), 300, 1e4", _log)  # fmt: skip
-SHARE = Scale((-3.0, -2.0, -1.0, 0.2, 0.5, 0.7), "share: to 0.2, 0.5, 0.7, more")
+SHARE = Scale((-3.0, -2.0, -1.0, 0.2, 0.5, 0.7), "share: to 0.2, 0.5, 0.7, more", lowest=3)
 
 
 def heat_maps(facts: Facts) -> tuple[HeatMap, ...]:
@@ -156,6 +160,7 @@ def _map(
     return HeatMap(
         title=title,
         words=scale.words,
+        levels=tuple(range(scale.lowest, len(scale.bounds) + 1)),
         width=LEFT + CELL_W * len(looks) + 60,
         height=height + 18,
         labels=labels,

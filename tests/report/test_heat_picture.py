@@ -38,6 +38,7 @@ def test_a_cell_has_the_colour_of_its_value_and_biases_have_no_row() -> None:
     assert [label.whole for label in heat.labels] == ["stem.weight", "head.weight"]
     assert cells(heat) == {"h0": 1, "h3": 2, "h4": 1, "h6": 1, "odd": 1}
     assert [told for _, told in heat.ticks] == ["1", "step 4"]
+    assert heat.levels == tuple(range(7))
 
 
 def test_what_is_too_much_to_draw_is_left_out_evenly_and_said() -> None:
