@@ -1,7 +1,7 @@
 """R02, R03, R13: what the model is called with in the loop, beside what its loader gives."""
 
 from bisector.checks.check import check
-from bisector.checks.run_series import finite, middle
+from bisector.checks.run_series import finite, middle, numbers
 from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy, Severity
 
 
@@ -20,7 +20,7 @@ def inputs_alike(case: Case) -> Clue | None:
     comes.
 
     How it is seen: how far samples of a batch differ from its first one as they enter the model, at a
-    few steps, against the same for batches of the loader.
+    few steps, in units of their own size, against the same for batches of the loader.
 
     How to mend it: look for a buffer that is never filled, a conversion to whole numbers, a mean over
     the wrong axis.
@@ -32,15 +32,12 @@ def inputs_alike(case: Case) -> Clue | None:
 
     Source: reason 2, "try random input": if it makes no difference, the data path destroys the signal.
     """
-    left, usual = middle(case.each("entering", "between")), case.number("given", "between")
+    left, usual = _differ(case, "between")
     if not usual > 0 or not left < case.limits["left"] * usual:
         return None
-    words = (
-        f"Samples differ by {left:.2g} as they enter the model, and by {usual:.2g} in the loader."
-    )
-    return Clue(
-        words, {"steps": case.each("entering", "steps")[:60]}, Crossed("left", left / usual)
-    )
+    words = f"Samples differ by {left:.2g} of their size as they enter the model, and by {usual:.2g} in the loader."
+    evidence = {"steps": case.each("entering", "steps")[:60]}
+    return Clue(words, evidence, Crossed("left", left / usual))
 
 
 @check(
@@ -59,8 +56,8 @@ def little_left(case: Case) -> Clue | None:
     Why it breaks training: the network is asked to tell what cannot be told any more.
 
     How it is seen: as samples enter the model, at a few steps: the share of values that are zero; how
-    far the values of one sample differ, and how far samples do; against the same for batches of
-    the loader.
+    far the values of one sample differ, and how far samples do, in units of their size; against the
+    same for batches of the loader, where a sample has as many values.
 
     How to mend it: less of it: smaller rectangles, larger crops, a mask for a few values.
 
@@ -71,17 +68,29 @@ def little_left(case: Case) -> Clue | None:
 
     Source: reason 13, "do you have too much data augmentation?"
     """
-    seen = {n: middle(case.each("entering", n)) for n in ("zero", "between", "within")}
-    usual = {n: case.number("given", n) for n in seen}
-    more = seen["zero"] - usual["zero"]
-    if more > case.limits["zero"]:
-        words = f"{seen['zero']:.0%} of the values that enter the model are zero, and {usual['zero']:.0%} of the loader's."
-        return Clue(words, seen, Crossed("zero", more))
+    if case.number("entering", "values") != case.number("given", "values"):
+        return None
+    zero, usual = middle(case.each("entering", "zero")), case.number("given", "zero")
+    if zero - usual > case.limits["zero"]:
+        words = f"{zero:.0%} of the values that enter the model are zero, and {usual:.0%} of the loader's."
+        return Clue(words, {"zero": zero}, Crossed("zero", zero - usual))
     for name, what in (("within", "places of a sample"), ("between", "samples")):
-        if usual[name] > 0 and seen[name] < case.limits["left"] * usual[name]:
-            words = f"The {what} differ by {seen[name]:.2g} as they enter the model, and by {usual[name]:.2g} in the loader."
-            return Clue(words, seen, Crossed("left", seen[name] / usual[name]))
+        left, usual = _differ(case, name)
+        if usual > 0 and left < case.limits["left"] * usual:
+            words = f"The {what} differ by {left:.2g} of their size as they enter the model, and by {usual:.2g} in the loader."
+            return Clue(words, {name: left}, Crossed("left", left / usual))
     return None
+
+
+def _differ(case: Case, name: str) -> tuple[float, float]:
+    """How far values differ in units of their size, as they enter and in the loader.
+
+    So that a scale which the loop sets right, as pixels over 255, makes no difference.
+    """
+    seen = zip(numbers(case.each("entering", name)), numbers(case.each("entering", "size")), strict=True)  # fmt: skip
+    entering = middle([n / size if size else 0.0 for n, size in seen])
+    size = case.number("given", "size")
+    return entering, case.number("given", name) / size if size else 0.0
 
 
 @check(

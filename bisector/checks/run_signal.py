@@ -35,6 +35,7 @@ def other_inputs(case: Case) -> Clue | None:
 
     How it is seen: the standard deviation of what the first layer with weights gives, at the first
     step of the run, against that for batches of the loader before it. The weights are the same.
+    A loop that brings large inputs to a usual size is left alone.
 
     How to mend it: look at each line between the loader and the model: noise in the units of
     another data set, a second normalisation, a cast.
@@ -53,13 +54,24 @@ def other_inputs(case: Case) -> Clue | None:
     if float(str(steps[0])) > case.limits["step"] or not first or not before > 0:
         return None
     times = max(first[0] / before, before / first[0] if first[0] else math.inf)
-    if times < case.limits["times"]:
+    if times < case.limits["times"] or _brought_to_size(case):
         return None
     words = (
         f"`{layers[0]}` gives values of deviation {first[0]:.3g} at the first step, and {before:.3g} "
         "for what the loader gives."
     )
     return Clue(words, {"layer": layers[0]}, Crossed("times", times))
+
+
+def _brought_to_size(case: Case) -> bool:
+    """Whether the loop makes inputs of usual size out of others, as pixels over 255."""
+    entering, given = case.facts.get("entering", {}), case.facts.get("given", {})
+    size = middle(entering.get("size", []))
+    return bool(given) and USUAL[0] < size < USUAL[1] < float(given["size"])
+
+
+USUAL = (0.1, 3.0)
+"""Sizes of inputs that are standardised, or between 0 and 1."""
 
 
 @check(

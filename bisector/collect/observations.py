@@ -203,7 +203,8 @@ def entering(start: Row, looks: Sequence[Row]) -> Facts | None:
         return None
     names = ("mean", "size", "zero", "between", "within")
     columns = zip(*(row["entering"] for row in rows), strict=True)
-    return {"steps": [row["step"] for row in rows]} | {
+    of = rows[0].get("entering_of", 0)
+    return {"steps": [row["step"] for row in rows], "values": of} | {
         name: list(column) for name, column in zip(names, columns, strict=True)
     }
 

@@ -6,7 +6,8 @@ from string import ascii_lowercase
 import pytest
 from every_slip import UNFINISHED, WORKING, Planted, planted
 from stranger_seen import seen, told, warned
-from strangers import KINDS
+from strangers import KINDS, Job, cnn
+from torch.utils.data import DataLoader, TensorDataset
 
 EVERY_TIME = {
     "never zeroed, table", "zeroed before the step, table", "decayed, numbers", "rate x 300, numbers",
@@ -67,6 +68,21 @@ def test_a_script_that_works_raises_no_alarm(tmp_path: Path, kind: str, seed: in
 )
 def test_a_training_of_another_style_raises_no_alarm(tmp_path: Path, name: str) -> None:
     assert warned(told(seen(WORKING[name], tmp_path))) == []
+
+
+def in_pixels() -> Job:
+    """The loader gives numbers from 0 to 255, and the loop brings them to size."""
+    job = cnn()
+    x, y = job.loader.dataset.tensors
+    x = 255 * (x - x.min()) / (x.max() - x.min())
+    job.loader = DataLoader(TensorDataset(x, y), 64, shuffle=True)
+    job.step = lambda x, y: Job.step(job, (x / 255 - 0.3) / 0.4, y)
+    return job
+
+
+def test_a_loop_that_brings_pixels_to_size_changes_no_inputs_for_the_worse(tmp_path: Path) -> None:
+    said = warned(told(seen(in_pixels, tmp_path)))
+    assert not {"R02", "R03e", "R03f", "R13b"} & {*said}
 
 
 def test_no_two_slips_have_one_name() -> None:

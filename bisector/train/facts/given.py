@@ -10,11 +10,9 @@ from bisector.train.probes.entering import NAMES, entering, told_apart
 
 def given(scene: Scene) -> dict[str, Any]:
     """Of the first batches, as the network receives them: see `entering`; the mean over batches."""
-    rows = [
-        [number.item() for number in entering(x)]
-        for x, _ in scene.received[:BATCHES]
-        if told_apart(x)
-    ]
-    if not rows:
+    seen = [x for x, _ in scene.received[:BATCHES] if told_apart(x)]
+    if not seen:
         raise Absent("inputs are one number each, or batches one sample")
-    return {name: sum(column) / len(rows) for name, column in zip(NAMES, zip(*rows, strict=True), strict=True)}  # fmt: skip
+    columns = zip(*([number.item() for number in entering(x)] for x in seen), strict=True)
+    means = {n: sum(c) / len(seen) for n, c in zip(NAMES, columns, strict=True)}
+    return {"values": seen[0][0].numel(), **means}

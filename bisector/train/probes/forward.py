@@ -81,6 +81,8 @@ class ForwardLook:
         """Whether it is a rare look, at which what the model is called with is looked at, too."""
         self.entering: tuple[torch.Tensor, ...] = ()
         """What the model is called with: see `entering`."""
+        self.entering_of = 0
+        """How many values a sample of it has."""
         self.sampled: frozenset[str] = frozenset()
         """The layers of which `samples` are taken for histograms."""
         self.samples: dict[str, torch.Tensor] = {}
@@ -119,7 +121,7 @@ class ForwardLook:
     def _enter(self, _: nn.Module, args: tuple[Any, ...]) -> None:
         if torch.is_grad_enabled() and not self._inside:
             if self.weighs and args and told_apart(args[0]):
-                self.entering = entering(args[0])
+                self.entering, self.entering_of = entering(args[0]), args[0][0].numel()
             self._inside = True
             self.functions.__enter__()  # type: ignore[no-untyped-call]
 

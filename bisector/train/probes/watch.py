@@ -266,6 +266,7 @@ def of_forward(look: ForwardLook) -> tuple[dict[str, Any], dict[str, list[torch.
         "dead_in": list(look.dead),
         "saturated_in": list(look.saturated),
         "batch_norms": list(look.batch_norms),
+        "entering_of": look.entering_of,
     }
     if look.functions.foreign:
         words["foreign_parameters"] = look.functions.foreign
