@@ -10,6 +10,8 @@ complete the certificate included. `whole-search` counts every run of `bisect ru
 verdict: three repeats of the baseline, the full recipe, the planner's, and the confirmation.
 In the rows `adaptive-metric` and `adaptive-pass-fail` runs have scores, those of broken sets 3.3
 standard deviations worse; there the baseline has passed three times for nothing.
+`any-question` is no planner: it is told all but the answer, asks what no set of additions can tell,
+and completes no certificate, so that the goals and all rows can be held against what it takes.
 
 right   share of games in which exactly the truth was named
 runs    mean; p95: 95th percentile; rounds: batches of at most `workers` runs
@@ -33,8 +35,21 @@ from random import Random
 from typing import Any
 
 import numpy as np
-from planner_games import METRIC, PLANNERS, SAME_RUNS, TOLD, WHOLE, Cell, Game, arena, history, play
-from simulated_truths import STRUCTURES, capacity, entropy
+from planner_games import (
+    ANY,
+    ANY_METRIC,
+    METRIC,
+    PLANNERS,
+    SAME_RUNS,
+    TOLD,
+    WHOLE,
+    Cell,
+    Game,
+    arena,
+    history,
+    play,
+)
+from simulated_truths import MIXTURE, STRUCTURES, capacity, entropy
 
 from bisector.plan.adaptive import AdaptivePlanner
 
@@ -117,7 +132,11 @@ def summary(cell: Cell, games: Sequence[Game]) -> Row:
     """The row of a cell."""
     runs = np.array([g.runs for g in games])
     bound = None
-    if cell.structure not in ("cumul", "none") and cell.planner not in (METRIC, SAME_RUNS):
+    if cell.structure not in ("cumul", "none") and cell.planner not in (
+        METRIC,
+        SAME_RUNS,
+        ANY_METRIC,
+    ):
         bound = round(entropy(cell.structure, cell.n) / capacity(cell.a, cell.b), 1)
     return {
         "planner": cell.planner,
@@ -194,6 +213,8 @@ def cells(args: argparse.Namespace) -> Iterator[Cell]:
 
 def telling(planner: str, structure: str, n: int, workers: int) -> bool:
     """Whether a row is shown unless asked for."""
+    if planner in (ANY, ANY_METRIC):
+        return structure in (*MIXTURE, "mixture") and n in (16, 64) and workers == 1
     if planner in SIDE:
         return structure in SHOWN and n == 16 and workers == 1
     if n == 256:
@@ -217,7 +238,7 @@ def quota(planner: str, structure: str, n: int, *, quick: bool) -> int:
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    names = [*PLANNERS, *TOLD]
+    names = [*PLANNERS, *TOLD, ANY, ANY_METRIC]
     parser.add_argument("--quick", action="store_true", help="fewer games; under 8 minutes")
     parser.add_argument("--json", action="store_true", help="one object a line")
     parser.add_argument("--every", action="store_true", help="all workers and sizes, all planners")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
+from any_question import ask, passing_or_failing, scored
 from searches_by_hand import ByHand, each_alone, leave_one_out, linear, prefix_search
 from simulated_truths import Truth, draw
 
@@ -28,6 +29,8 @@ METRIC, SAME_RUNS = "adaptive-metric", "adaptive-pass-fail"
 """The same scored runs, the scores as evidence or only on which side of half the effect they are."""
 WHOLE = "whole-search"
 """The adaptive planner with all phases around it: what `bisect run` trains, the sweep left out."""
+ANY, ANY_METRIC = "any-question", "any-question-metric"
+"""No planners: what could be done if runs answered any question, all but the answer known."""
 
 PLANNERS: dict[str, Planner] = {
     "adaptive": AdaptivePlanner(),
@@ -101,6 +104,10 @@ def planner_for(name: str, a: float, b: float) -> Planner:
 def play(cell: Cell, number: int) -> Game:
     """One game; the truth depends on structure, n and number only, so planners meet the same."""
     rng = Random(f"{cell.structure}/{cell.n}/{number}")
+    if cell.planner in (ANY, ANY_METRIC):
+        run = scored(EFFECT) if cell.planner == ANY_METRIC else passing_or_failing(cell.a, cell.b)
+        right, runs = ask(cell.structure, cell.n, run, SURE, rng)
+        return Game(right, runs, rounds=runs, cost=runs)
     asked = arena(cell.n)
     world = World(draw(cell.structure, sorted(asked.names), rng), cell, rng)
     if cell.planner == WHOLE:
