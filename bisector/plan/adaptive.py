@@ -75,8 +75,9 @@ class AdaptivePlanner:
 
     def _belief(self, experiment: Experiment, seen: Observations) -> Belief:
         prior = tuple(sorted({**PRIOR, **self.prior}.items()))
+        # Told rates may be too low by far: at least one imagined run has deceived.
         (a1, a0), (b1, b0) = self.false_fail, self.false_pass
-        slip = Slip((a1, a0), (b1, b0), self.flaky, self.intermittent)
+        slip = Slip((max(a1, 1.0), a0), (max(b1, 1.0), b0), self.flaky, self.intermittent)
         return _believe(experiment, seen, (self.evidence, slip, prior))
 
     def _ask(

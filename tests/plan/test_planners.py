@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bisector.model.session import Ruling, Session
+from bisector.model.session import Judged, Launched, Ruling, Session
 from bisector.model.trial import Arm, Purpose, Trial
 from bisector.model.verdict import Outcome, Verdict
 from bisector.plan.adaptive import AdaptivePlanner
@@ -206,3 +206,15 @@ def test_any_budget_is_kept_and_its_end_is_no_verdict(planner, trials: int) -> N
     assert isinstance(found, Accusation)
     assert found.ruling is Ruling.INCONCLUSIVE
     assert session.spent == trials
+
+
+def test_who_is_told_of_no_noise_does_not_take_one_passed_run_for_proof_of_innocence() -> None:
+    names = [f"a{i:02d}" for i in range(16)]
+    session = opened(experiment(names), breaks_with(("a03",)))
+    for seed, (on, verdict) in enumerate(
+        [({"a03"}, BROKEN)] * 3 + [(set(names) - {"a03"}, HEALTHY)]
+    ):
+        trial = Trial(10 + seed, Arm(frozenset(on)), seed, Purpose.ISOLATE)
+        session = session.add(Launched(trial, "")).add(Judged(trial, verdict, 1.0))
+    trusting = AdaptivePlanner(false_pass=(0.1, 19.9))
+    assert not isinstance(trusting.decide(session, 1), Accusation)
