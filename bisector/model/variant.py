@@ -141,8 +141,11 @@ COUNTED: Mapping[Variant, str] = {
 """The changes of which a finding says how much, by the name that this has in its evidence."""
 
 
-SEEN = frozenset({"R01a", "R37b"})
-"""Checks that tell what happened, and no guess: a change that does not help denies nothing of it."""
+BIRTH = "R37b"
+"""The check that names the operation of which a NaN was born."""
+SEEN = frozenset({BIRTH, "R01a", "R22b", "R22g", "R23f", "R33a"})
+"""Checks that tell what happened, and no guess: a change that does not help denies nothing of it,
+and one that helps something further on, as a lower learning rate does much, explains nothing of it."""
 
 BORN_IN: Mapping[str, tuple[Variant, ...]] = {"the loss": (Variant.STANDARD_LOSS,)}
 """By the place where a NaN was born, what puts the place aside."""

@@ -11,7 +11,7 @@ from bisector.model.experiment import Experiment
 from bisector.model.finding import Finding, Safety, Severity, Status
 from bisector.model.session import Judged, Session
 from bisector.model.trial import Arm, Purpose
-from bisector.model.variant import BORN_IN, COUNTED, MEANS, PROVES, SEEN, Variant, spelled
+from bisector.model.variant import BIRTH, BORN_IN, COUNTED, MEANS, PROVES, Variant, spelled
 from bisector.model.verdict import Outcome
 from bisector.plan.asks import Want
 
@@ -53,7 +53,7 @@ def attempts(
 
 def _proving(finding: Finding) -> tuple[Variant, ...]:
     """The changes that would prove a finding, by what it is of; of a NaN, by where it was born."""
-    if finding.check in SEEN:
+    if finding.check == BIRTH:
         return BORN_IN.get(str(finding.evidence.get("module", "")), ())
     return PROVES.get(finding.check, PROVES.get(finding.reason, ()))
 

@@ -330,3 +330,17 @@ def test_what_was_seen_of_a_baseline_that_decides_nothing_is_told() -> None:
     assert session.conclusion.ruling is Ruling.BASELINE_FLAKY
     (told,) = session.explained
     assert [(r.finding.check, r.status) for r in told.reasons] == [("R24", Status.SUSPECTED)]
+
+
+def test_a_slip_that_was_seen_comes_before_the_learning_rate_that_makes_up_for_it() -> None:
+    slower = Arm(frozenset({"a1"}), lr_scale=0.1)
+    session = play(
+        asked(lr=LearningRate(key="recipe.lr", value=0.5)),
+        lambda trial: "a1" in trial.arm.additions and trial.arm != slower,
+        sees(finding("R33a"), replace(finding("R36b"), reason="R36")),
+    )
+    (told,) = session.explained[-1:]
+    assert [(r.finding.check, r.status) for r in told.reasons] == [
+        ("R33a", Status.SUSPECTED),
+        ("R36b", Status.PROVED),
+    ]
