@@ -36,12 +36,12 @@ def whys(session: Session) -> tuple[Why, ...]:
 
 
 def sentences(told: Sequence[Why]) -> list[str]:
-    """For each arm the reason that stands first, and then the others in brief."""
+    """For each arm the reason that stands first, and then the others in brief; or that none does."""
     said = []
     for why in told:
         standing = [r for r in why.reasons if r.status is not Status.REFUTED]
         first, rest = standing[:1], standing[1:]
-        said += [sentence(why.subject, reason) for reason in first]
+        said += [sentence(why.subject, reason) for reason in first] or [_unknown(why)]
         if rest:
             also = ", ".join(_brief(r) for r in rest)
             said.append(f"Also seen of {why.subject}: {also}.")
@@ -57,6 +57,21 @@ def sentence(subject: str, reason: Reason) -> str:
         return f"Why {subject} fails is not known, but there is a mend that works ({reason.status}{tried})."
     why = f"{found.check} {clean(found.title)}"
     return f"Why {subject} fails: {why} ({reason.status}{tried}). {capital(said)}."
+
+
+def _unknown(why: Why) -> str:
+    """That no reason stands: what was tried in vain, and how much could not be looked at."""
+    denied = [_brief(r) for r in why.reasons if r.finding.check]
+    blind = sum(ids.count(",") + 1 for ids in (u.partition(": ")[0] for u in why.unlooked))
+    parts = [
+        f"what was suspected is not it: {', '.join(denied)}"
+        if denied
+        else "no check found a reason",
+        f"{count(blind, 'check')} could not look, and the report says what they would need"
+        if blind
+        else "",
+    ]
+    return f"Why {why.subject} fails is not known: {'; '.join(filter(None, parts))}."
 
 
 def reason_in_brief(session: Session) -> str:

@@ -24,7 +24,7 @@ from bisector.report.html import render
 from bisector.report.lines import event_line, summary_lines
 from bisector.report.markdown import markdown
 from bisector.report.summary import summarise
-from bisector.report.why import reason_in_brief
+from bisector.report.why import reason_in_brief, sentences, whys
 
 MEND = ("recipe.clip=1.0",)
 CULPRIT = frozenset({"deep"})
@@ -126,3 +126,15 @@ def test_a_change_is_called_by_its_name_and_not_by_its_overrides() -> None:
     assert arm_name(asked, Arm(CULPRIT, MEND)) == "deep clip-gradients"
     assert arm_name(asked, Arm(frozenset(), ("recipe.n=0.01",))) == "baseline tiny-set 0.01"
     assert arm_name(asked, Arm(frozenset(), ("recipe.n=x",))) == "baseline recipe.n=x"
+
+
+def test_where_no_reason_stands_it_is_said_with_what_was_denied_and_could_not_look() -> None:
+    denied = Reason(finding=finding("R31", "a loss that still falls"), status=Status.REFUTED)
+    blind = tuple(Unlooked(c, "", "a command shows no parts") for c in ("R01a", "R12"))
+    told = Explained(CULPRIT, (denied,), blind)
+    (why,) = whys(Session(Experiment(name="t"), (told,)))
+    (said,) = sentences([why])
+    assert said.endswith(
+        "is not known: what was suspected is not it: R31 a loss that still falls (refuted); 2 checks"
+        " could not look, and the report says what they would need."
+    )
