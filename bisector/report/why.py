@@ -67,6 +67,7 @@ def _unknown(why: Why) -> str:
         f"what was suspected is not it: {', '.join(denied)}"
         if denied
         else "no check found a reason",
+        "what mends many ills did not help" if len(denied) < len(why.reasons) else "",
         f"{count(blind, 'check')} could not look, and the report says what they would need"
         if blind
         else "",

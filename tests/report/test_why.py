@@ -132,7 +132,7 @@ def test_where_no_reason_stands_it_is_said_with_what_was_denied_and_could_not_lo
     denied = Reason(finding=finding("R31", "a loss that still falls"), status=Status.REFUTED)
     blind = tuple(Unlooked(c, "", "a command shows no parts") for c in ("R01a", "R12"))
     told = Explained(CULPRIT, (denied,), blind)
-    (why,) = whys(Session(Experiment(name="t"), (told,)))
+    (why,) = whys(Session(Experiment(name="t", additions=()), (told,)))
     (said,) = sentences([why])
     assert said.endswith(
         "is not known: what was suspected is not it: R31 a loss that still falls (refuted); 2 checks"
