@@ -69,7 +69,8 @@ def told(session: Session, additions: frozenset[str]) -> str:
     below = [r for r in trained if RUNGS.index(r) < RUNGS.index(rung)]
     where = f"; {size(below[-1])} still train" if below else ""
     hint = (
-        "what is new there is at fault: conflicting or noisy targets, or too small a network"
+        "what is new there is at fault: conflicting or noisy targets, too small a network, or too "
+        "high a learning rate for them"
         if below
         else "model, loss or optimizer are at fault, and not the amount of data"
     )
