@@ -1,5 +1,6 @@
 """What to do next: one step a line, with what to paste where there is something to paste."""
 
+import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,10 +18,13 @@ from bisector.report.reading import Reading
 from bisector.report.why import whys
 from bisector.report.wording import capital, clean, label, name, names, scale
 
-SUBSTITUTES = frozenset({
-    Variant.STANDARD_LOSS, Variant.ADAMW, Variant.QUICK_ADAMW, Variant.SGD, Variant.WIDER,
-})  # fmt: skip
-"""Changes that put another part in the place of the one that is at fault."""
+REPLACES: Mapping[str, str] = {
+    Variant.STANDARD_LOSS: "loss",
+    Variant.ADAMW: "optimizer",
+    Variant.QUICK_ADAMW: "optimizer",
+    Variant.SGD: "optimizer",
+}
+"""Changes that put a known part in the place of the one at fault, and what that is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,35 +170,31 @@ def _leave_out(read: Reading) -> tuple[Step, ...]:
 
 
 def _mended(read: Reading) -> tuple[Step, ...]:
-    """Keep what was convicted, with the change that was seen to mend it."""
+    """Keep what was convicted, with the change that was seen to mend it; or how to mend it by hand."""
     experiment = read.experiment
     found = []
     for told in whys(read.session):
-        proved = next((r for r in told.reasons if r.status is Status.PROVED and r.mend), None)
-        first = next((r for r in told.reasons if r.status is not Status.REFUTED), None)
+        standing = [r for r in told.reasons if r.status is not Status.REFUTED]
+        proved = next((r for r in standing if r.status is Status.PROVED and r.mend), None)
+        which = names(frozenset(told.additions))
         if proved and not _undone(experiment, told.additions, proved.mend):
             paste = overrides(experiment, told.additions, proved.mend)
-            keep = (
-                f"Or keep {names(frozenset(told.additions))}, mended"
-                if told.additions
-                else "Mend it"
-            )
+            keep = f"Or keep {which}, mended" if told.additions else "Mend it"
             found.append(Step(f"{keep}: {_in_words(experiment, proved)}", paste))
-        elif told.additions and first and first.status is Status.SUSPECTED:
-            which = names(frozenset(told.additions))
-            found.append(Step(f"Or mend {which}: {_in_words(experiment, first)}"))
+        elif told.additions and standing:
+            found.append(Step(f"Or mend {which}: {_by_hand(standing[0])}"))
     return tuple(found)
 
 
 def _in_words(experiment: Experiment, reason: Reason) -> str:
-    """The mend: what its overrides put in a part's place, and what to write in the code instead."""
-    finding = reason.finding
-    own = clean(str(finding.evidence.get("mend", finding.remedy.text)))
-    change = change_named(experiment.variants, reason.mend)
-    if change not in SUBSTITUTES:
-        return own
-    done = f"{capital(MEANS[Variant(change)])}."
-    return own if done == own else f"{done} In the code: {own}"
+    """What the overrides of a mend put in a part's place, and what to write in the code instead."""
+    change, own = change_named(experiment.variants, reason.mend), _by_hand(reason)
+    return f"{capital(MEANS[Variant(change)])}. In the code: {own}" if change in REPLACES else own
+
+
+def _by_hand(reason: Reason) -> str:
+    """What to write in the code: of just this case where that is known, else as its check says."""
+    return clean(str(reason.finding.evidence.get("mend", reason.finding.remedy.text)))
 
 
 def _suspected(read: Reading) -> str:
@@ -208,7 +208,9 @@ def _undone(experiment: Experiment, on: Iterable[str], mend: Sequence[str]) -> b
     """Whether a mend sets all that the additions set, so that nothing of them is left."""
     wanted = frozenset(on)
     given = {_key(o) for a in experiment.additions if a.name in wanted for o in a.overrides}
-    return bool(given) and given <= {_key(o) for o in mend}
+    part = REPLACES.get(change_named(experiment.variants, mend), "")
+    replaced = all(part in re.split(r"[./]", key) for key in given) if part else False
+    return bool(given) and (replaced or given <= {_key(o) for o in mend})
 
 
 def _key(override: str) -> str:

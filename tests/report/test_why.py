@@ -104,6 +104,21 @@ def test_the_mend_is_offered_to_be_pasted_unless_it_only_undoes_the_addition() -
     events = (*session().events[:-2], Explained(CULPRIT, (undoing,)), session().events[-1])
     again = summarise(Session(session().experiment, events))
     assert not [s for s in again.steps if "mended" in s.text]
+    assert "Or mend `deep`: Clip it." in [s.text for s in again.steps]
+
+
+def test_the_standard_loss_is_no_mend_of_what_adds_a_loss_and_nothing_else() -> None:
+    swap = ("++recipe.trainer.alter.loss=true",)
+    for overrides, offered in ((("recipe/loss=own",), 0), (("recipe/loss=own", "recipe.lr=1"), 1)):
+        experiment = Experiment(
+            name="t",
+            additions=(Addition(name="deep", overrides=overrides),),
+            variants={"standard-loss": swap},
+        )
+        reason = Reason(finding=finding("R18", "a loss"), status=Status.PROVED, mend=swap)
+        events = (*session().events[:-2], Explained(CULPRIT, (reason,)), session().events[-1])
+        steps = summarise(Session(experiment, events)).steps
+        assert len([s for s in steps if "mended" in s.text]) == offered
 
 
 def test_every_report_has_all_the_reasons_and_what_could_not_be_looked_at() -> None:
