@@ -69,7 +69,7 @@ class Run:
 
         Args:
             model: what is trained; its forward takes what the loader yields first.
-            optimizer: what moves its parameters.
+            optimizer: what moves its parameters; with none of torch's, what is logged ends a step.
             loss: from the model's outputs and the targets to a scalar.
             loader: yields pairs of inputs and targets, as the training receives them.
             val_loader: the same for validation.
