@@ -115,6 +115,9 @@ def made(tasks: Sequence[Task], workers: int) -> Iterator[Row]:
     """The rows, as they come."""
     with multiprocessing.get_context("spawn").Pool(workers, initializer=_quiet) as pool:
         yield from pool.imap_unordered(row_of, tasks)
+        # Our own loop catches SIGTERM, by which a pool would end its processes.
+        pool.close()
+        pool.join()
 
 
 def _quiet() -> None:
