@@ -48,7 +48,8 @@ def other_inputs(case: Case) -> Clue | None:
     Source: reason 3, "check the data loader".
     """
     steps, layers = case.each("run_activations", "steps"), case.each("run_activations", "layers")
-    expected = dict(zip(case.each("signal", "layers"), case.each("signal", "spread"), strict=False))
+    widths = zip(case.each("signal", "layers"), case.each("signal", "deviation"), strict=False)
+    expected = dict(widths)
     first = column(case.each("run_activations", "std")[:1], 0)
     before = float(str(expected.get(layers[0], 0.0)))
     if float(str(steps[0])) > case.limits["step"] or not first or not before > 0:

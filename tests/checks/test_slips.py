@@ -4,9 +4,10 @@ from pathlib import Path
 from string import ascii_lowercase
 
 import pytest
+import torch
 from every_slip import UNFINISHED, WORKING, Planted, planted
 from stranger_seen import seen, told, warned
-from strangers import KINDS, Job, cnn
+from strangers import KINDS, Job, cnn, table
 from torch.utils.data import DataLoader, TensorDataset
 
 EVERY_TIME = {
@@ -89,3 +90,16 @@ def test_a_loop_that_brings_pixels_to_size_changes_no_inputs_for_the_worse(tmp_p
 def test_no_two_slips_have_one_name() -> None:
     names = [p.name for p in planted()]
     assert len(names) == len(set(names))
+
+
+def wide_biases() -> Job:
+    """Units whose biases lie far apart, which says nothing of the samples."""
+    job = table()
+    job.epochs = 1
+    with torch.no_grad():
+        job.model[0].bias.normal_(0.0, 20.0)
+    return job
+
+
+def test_biases_far_apart_are_no_other_inputs_than_the_loaders(tmp_path: Path) -> None:
+    assert "R03e" not in warned(told(seen(wide_biases, tmp_path)))

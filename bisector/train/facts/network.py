@@ -156,15 +156,16 @@ def signal(scene: Scene) -> Facts:
     model = scene.model(training=True)
     weighty = {name for name, module in model.named_modules() if has_matrix(module)}
     seen = trace(model, x)
-    layers = [(name, spread(out)) for name, _, out in seen if name in weighty]
+    layers = [(name, spread(out), deviation(out)) for name, _, out in seen if name in weighty]
     last = [given for name, given, _ in seen if name in weighty][-1:]
     if not layers:
         raise Absent("no layer with weights gives one tensor")
     sick = [(name or "the model itself", out) for name, _, out in seen if not finite(out)]
     return {
-        "layers": [name for name, _ in layers],
-        "spread": [s for _, s in layers],
-        "zeroed": [is_zeroed(model.get_submodule(name)) for name, _ in layers],
+        "layers": [name for name, _, _ in layers],
+        "spread": [s for _, s, _ in layers],
+        "deviation": [d for _, _, d in layers],
+        "zeroed": [is_zeroed(model.get_submodule(name)) for name, _, _ in layers],
         "reaching": min((reaching(g) for g in last if g is not None), default=1.0),
         "sick": sick[0][0] if sick else "",
         "sick_share": (~sick[0][1].isfinite()).float().mean().item() if sick else 0.0,
@@ -181,6 +182,11 @@ def reaching(given: torch.Tensor) -> float:
     """By what share of their size samples differ in what a layer is given; token numbers: 1."""
     size = given.float().square().mean().sqrt().item()
     return spread(given) / size if given.is_floating_point() and size > 0 else 1.0
+
+
+def deviation(out: torch.Tensor) -> float:
+    """The standard deviation of all values, those of one sample among them; as a watched run has it."""
+    return out.float().std(correction=0).item()
 
 
 def finite(out: torch.Tensor) -> bool:
