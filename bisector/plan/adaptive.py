@@ -38,15 +38,15 @@ class AdaptivePlanner:
     evidence: str = "auto"
     """`pass-fail`, `metric`, or `auto`: the metric where it tells more."""
     false_fail: tuple[float, float] = (2.0, 38.0)
-    """Beta prior of the chance that a healthy arm's run fails: (fails, passes)."""
+    """Beta prior of the chance that a healthy arm's run fails: (fails, passes); fewer than one failure count as one."""
     false_pass: tuple[float, float] = (2.0, 18.0)
-    """Beta prior of the chance that a broken arm's run passes: (passes, fails)."""
+    """Beta prior of the chance that a broken arm's run passes: (passes, fails); likewise."""
     flaky: float = 0.02
     """Chance that runs deceive several times as often as that."""
     intermittent: float = 0.03
     """Chance that the failure sought shows on some seeds only."""
     prior: Mapping[str, float] = field(default_factory=dict)
-    """Prior weights by shape of explanation, over those of `catalogue.PRIOR`."""
+    """Prior weights by shape of explanation, over those of `shapes.PRIOR`."""
 
     def decide(self, session: Session, slots: int) -> tuple[frozenset[str], ...] | Accusation:
         """Sets to train, or an accusation; empty while running trials may still decide."""

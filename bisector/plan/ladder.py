@@ -99,8 +99,8 @@ def compared(session: Session, additions: frozenset[str]) -> str:
         if (found := _came_out(session, arm))
     ]
     curve = _curve(session, additions, whole)
-    told_ = "; ".join(filter(None, (", ".join(said), curve)))
-    return f"{metric.name} {whole:.4g}; {told_}" if told_ else ""
+    all_said = "; ".join(filter(None, (", ".join(said), curve)))
+    return f"{metric.name} {whole:.4g}; {all_said}" if all_said else ""
 
 
 def _curve(session: Session, additions: frozenset[str], whole: float) -> str:
