@@ -75,6 +75,16 @@ def test_a_model_that_fails_is_told_and_the_data_is_looked_at_all_the_same(tmp_p
     assert finding.evidence["module"] == "first"
 
 
+def test_outputs_that_are_no_numbers_are_told_to_be_none(tmp_path: Path) -> None:
+    parts = made("table", tmp_path)
+    with torch.no_grad():
+        next(parts.model.parameters()).fill_(torch.nan)
+    diagnosis = examined(parts)
+    told = {u.check: u.because for u in diagnosis.unlooked}
+    assert "the untrained model's outputs are not finite" in told["R17"]
+    assert warned(diagnosis) == ["R37"]
+
+
 def test_a_loss_that_rounds_to_half_precision_is_not_held_to_its_slope(tmp_path: Path) -> None:
     parts = made("table", tmp_path)
     loss = parts.loss

@@ -57,7 +57,11 @@ def class_axis(outputs: torch.Tensor, targets: torch.Tensor) -> int | None:
 
 @torch.no_grad()
 def start(scene: Scene) -> Facts:
-    """The loss of the untrained model, beside that of a model which knows nothing."""
+    """The loss of the untrained model, beside that of a model which knows nothing.
+
+    Raises:
+        Absent: no usual loss is known, or scores of classes are not finite.
+    """
     model, loss = scene.model(training=True), scene.loss()
     first, ignorant, outs = [], [], []
     count = min(BATCHES, len(scene.batches))
@@ -82,6 +86,8 @@ def start(scene: Scene) -> Facts:
     }
     axis = class_axis(out, y)
     if axis is not None:
+        if not out.isfinite().all():
+            raise Absent("the untrained model's outputs are not finite")
         of_classes = classes(scene, outs, axis)
         return facts | of_classes | {"heedless": heedless(model, x, out, axis)}
     if y.is_floating_point():
@@ -90,10 +96,14 @@ def start(scene: Scene) -> Facts:
 
 
 def classes(scene: Scene, outs: list[torch.Tensor], axis: int) -> Facts:
-    """How many there are, in how many directions outputs vary, and the best constant answer's loss."""
+    """How many there are, in how many directions outputs vary, and the best constant answer's loss.
+
+    Directions: 0 where outputs are not finite.
+    """
     loss, count = scene.loss(), outs[0].shape[axis]
     rows = torch.cat([out.movedim(axis, -1).reshape(-1, count) for out in outs]).double()
-    size = torch.linalg.svdvals(rows - rows.mean(0))
+    finite = bool(rows.isfinite().all())
+    size = torch.linalg.svdvals(rows - rows.mean(0)) if finite else rows.new_zeros(1)
     y = torch.cat([scene.batch(n)[1].flatten() for n in range(len(outs))])
     often = torch.bincount(y.clamp(0, count - 1), minlength=count).clamp_min(0.5).to(rows)
     scores = (often / often.sum()).log().to(outs[0])
