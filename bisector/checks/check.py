@@ -66,6 +66,7 @@ FAMILIES: Mapping[str, tuple[Stage, str]] = {
     "run_activations": (Stage.RUN, "a watched run of layers that give one tensor"),
     "run_norms": (Stage.RUN, "a watched run with batch norm"),
     "run_terms": (Stage.RUN, "a watched run whose loss is a sum"),
+    "run_loss": (Stage.RUN, "a watched run whose loss was not compiled"),
     "nonfinite": (Stage.RUN, "a watched run"),
     "course": (Stage.RUN, "a run that logs its loss"),
 }

@@ -26,10 +26,11 @@ def calls(case: Case, *names: str) -> list[dict[str, Any]]:
 
 def probabilities(call: dict[str, Any]) -> bool:
     """Whether the first argument holds numbers from 0 to 1 that sum to 1."""
-    return _unit(call) and float(call["sum_error"]) < ROUNDING
+    return unit(call) and float(call["sum_error"]) < ROUNDING
 
 
-def _unit(call: dict[str, Any]) -> bool:
+def unit(call: dict[str, Any]) -> bool:
+    """Whether the first argument holds numbers from 0 to 1."""
     return float(call["min"]) >= 0 and float(call["max"]) <= 1
 
 
@@ -64,7 +65,7 @@ def softmax_before_cross_entropy(case: Case) -> Clue | None:
                 f"{call['max']:.3g}, summing to 1 over the classes.",
                 {"shape": call["shapes"][0], "sum_error": call["sum_error"]},
             )
-        if _unit(call) and case.text("range", "last") == "Sigmoid":
+        if unit(call) and case.text("range", "last") == "Sigmoid":
             return Clue(
                 f"`{call['function']}` is given what a sigmoid makes, {call['min']:.3g} to "
                 f"{call['max']:.3g}.",
@@ -135,7 +136,7 @@ def sigmoid_before_logits(case: Case) -> Clue | None:
     Source: reason 19; torch.nn.BCEWithLogitsLoss.
     """
     for call in calls(case, "binary_cross_entropy_with_logits"):
-        if _unit(call) and float(call["values"]) >= case.limits["values"]:
+        if unit(call) and float(call["values"]) >= case.limits["values"]:
             return Clue(
                 f"All {call['values']} scores lie between {call['min']:.3g} and "
                 f"{call['max']:.3g}: they are probabilities already.",

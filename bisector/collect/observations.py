@@ -196,6 +196,12 @@ def terms(start: Row, looks: Sequence[Row]) -> Facts | None:
     }  # fmt: skip
 
 
+def loss(start: Row, looks: Sequence[Row]) -> Facts | None:
+    """Which operation squashed what the loss squashes again; empty: none."""
+    rows = [row["squashed"] for row in looks if "squashed" in row]
+    return {"squashed": next(filter(None, rows), [])} if rows else None
+
+
 def entering(start: Row, looks: Sequence[Row]) -> Facts | None:
     """What the model was called with, by look: see `bisector.train.probes.entering`."""
     rows = [row for row in looks if row.get("entering")]
@@ -236,6 +242,7 @@ FAMILIES: Mapping[str, Callable[[Row, Sequence[Row]], Facts | None]] = {
     "entering": entering,
     "rate": rate,
     "run_terms": terms,
+    "run_loss": loss,
     "run_weights": weights,
     "run_gradients": gradients,
     "run_activations": activations,
@@ -246,6 +253,7 @@ LACKING = {
     "held": "no optimizer was seen",
     "rate": "no optimizer was seen",
     "run_terms": "the loss is not a sum of terms",
+    "run_loss": "no backward pass from a loss was seen",
     "run_gradients": "no layer with weights gives one tensor",
     "run_activations": "no layer with weights gives one tensor",
     "run_norms": "it has no batch norm that keeps statistics",

@@ -12,7 +12,7 @@ from bisector.rundir import EXIT, OBSERVATIONS, OBSERVE, ONLOOKER
 
 FAMILIES = (
     "passes", "held", "left_over", "made", "rate", "run_weights", "run_gradients",
-    "run_activations", "run_norms", "run_terms", "nonfinite",
+    "run_activations", "run_norms", "run_terms", "run_loss", "nonfinite",
 )  # fmt: skip
 """What a run that is watched tells."""
 

@@ -6,6 +6,7 @@ from torch.autograd.graph import Node
 from torch.utils.hooks import RemovableHandle
 
 from bisector.train.probes.guard import Guard, bare
+from bisector.train.probes.heads import squashed
 from bisector.train.probes.terms import MOST, names_of, shares, terms_of
 
 
@@ -21,6 +22,8 @@ class LossLook:
         self.names: list[str] = []
         self.shares: list[torch.Tensor] = []
         """The norm of each term's gradient; empty: it is one term, or was not weighed."""
+        self.squashed: list[str] = []
+        """What squashed the scores before the loss did, and the loss's operation: see `heads`."""
         self._made_by: dict[Node, str] = {}
         self._hooks: list[RemovableHandle] = []
 
@@ -46,6 +49,7 @@ class LossLook:
         self.seen = True
         if not self.weigh:
             return
+        self.squashed = squashed(root)
         terms = terms_of(root)
         if not 1 < len(terms) <= MOST:
             return
