@@ -21,6 +21,7 @@ class Variant(StrEnum):
     UNFREEZE = "unfreeze"
     BALANCE = "balance"
     STANDARD_LOSS = "standard-loss"
+    BARE_SCORES = "bare-scores"
     HALF_AUGMENTATION = "half-augmentation"
     NO_AUGMENTATION = "no-augmentation"
     LESS_REGULARISATION = "less-regularisation"
@@ -64,6 +65,7 @@ MEANS: Mapping[Variant, str] = {
     Variant.UNFREEZE: "train all parameters",
     Variant.BALANCE: "draw the classes evenly",
     Variant.STANDARD_LOSS: "put the standard loss in its place",
+    Variant.BARE_SCORES: "leave out the activation after the last layer",
     Variant.HALF_AUGMENTATION: "augment half as often",
     Variant.NO_AUGMENTATION: "leave the augmentation out",
     Variant.LESS_REGULARISATION: "regularise a tenth as much",
@@ -104,6 +106,11 @@ PROVES: Mapping[str, tuple[Variant, ...]] = {
     "R17": (Variant.INITIALISE,),
     "R18": (Variant.STANDARD_LOSS,),
     "R19": (Variant.STANDARD_LOSS,),
+    "R19a": (Variant.BARE_SCORES, Variant.STANDARD_LOSS),
+    "R19c": (Variant.BARE_SCORES, Variant.STANDARD_LOSS),
+    "R19f": (Variant.BARE_SCORES,),
+    "R19h": (Variant.BARE_SCORES,),
+    "R19i": (Variant.BARE_SCORES,),
     "R23": (Variant.UNFREEZE,),
     "R24": (Variant.WIDER,),
     "R28": (Variant.INITIALISE,),
@@ -120,6 +127,7 @@ PROVES: Mapping[str, tuple[Variant, ...]] = {
     "R36": (Variant.LOWER_LR, Variant.MUCH_LOWER_LR, Variant.HIGHER_LR),
     "R36b": (Variant.LOWER_LR, Variant.MUCH_LOWER_LR, Variant.FITTING_LR),
     "R36c": (Variant.FITTING_LR, Variant.HIGHER_LR),
+    "R36h": (),  # Steps that fade are mended by another schedule; no other rate is one.
     "R37": (Variant.CLIP_GRADIENTS, Variant.LOWER_LR, Variant.FULL_PRECISION),
 }
 """THE table: by reason or check, the changes of which each proves it if the training then works.

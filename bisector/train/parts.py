@@ -30,6 +30,7 @@ from bisector.train.ema import Ema
 from bisector.train.reference import reference_for
 from bisector.train.run import Run
 from bisector.train.schedule import Schedule, risen
+from bisector.train.scores import give_scores
 from bisector.train.seeding import (
     derive,
     generator,
@@ -97,6 +98,8 @@ def build(cfg: DictConfig, run: Run) -> Parts:
     if alter.reference:
         model = reference_for(model, data.train).to(run.device)
     alter_layers(alter, (model, loss))
+    if alter.scores:
+        give_scores(model)
     recompute(model, settings.recompute)
     # From here on the global stream belongs to dropout and its like.
     torch.manual_seed(derive(run.seed, "dropout"))

@@ -67,6 +67,8 @@ class AlterSettings:
     """The share of the updates in which the learning rate rises to what it would be."""
     loss: bool = False
     """The standard loss for the targets, in place of the recipe's; see `train.standard_loss`."""
+    scores: bool = False
+    """The model gives what its last layer does, without the activation after it; see `train.scores`."""
     width: float = 1.0
     """Multiplies whatever the model's configuration calls its width (`alter.WIDTHS`)."""
     standard: bool = False

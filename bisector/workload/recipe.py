@@ -17,6 +17,7 @@ VARIANTS: Mapping[str, tuple[str, ...]] = {
     Variant.INITIALISE: (f"{_ALTER}initialise=true",),
     Variant.UNFREEZE: (f"{_ALTER}unfreeze=true",),
     Variant.STANDARD_LOSS: (f"{_ALTER}loss=true",),
+    Variant.BARE_SCORES: (f"{_ALTER}scores=true",),
     Variant.BALANCE: (f"{_ALTER}balance=true",),
     Variant.HALF_AUGMENTATION: (f"{_ALTER}augment=0.5",),
     Variant.NO_AUGMENTATION: (f"{_ALTER}augment=0",),

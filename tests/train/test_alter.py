@@ -14,6 +14,7 @@ from bisector.train.loop import train
 from bisector.train.parts import build
 from bisector.train.reference import reference_for
 from bisector.train.run import Run
+from bisector.train.scores import give_scores
 from bisector.train.settings import AlterSettings
 from bisector.train.standard_loss import StandardLoss
 
@@ -213,3 +214,44 @@ def test_unfreezing_hands_the_optimizer_what_it_was_not_given(tmp_path):
 
 def biases_only(params, lr, **_):
     return torch.optim.SGD([p for p in params if p.ndim == 1], lr=lr)
+
+
+class Ended(nn.Module):
+    """A layer, and what comes after it."""
+
+    def __init__(self, end):
+        super().__init__()
+        self.last = nn.Linear(4, 3)
+        self.end = end
+
+    def forward(self, x):
+        return self.end(self.last(x.relu()))
+
+
+ENDS = {
+    "function": lambda out: out.softmax(1),
+    "module": nn.Softmax(dim=1),
+    "relu": nn.ReLU(),
+    "cut": lambda out: out.clamp(-1, 1),
+    "moved": lambda out: torch.sigmoid(out).flatten(),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_model_gives_its_scores_without_the_activation_that_it_ends_with(end):
+    model, x = Ended(ENDS[end]), torch.randn(5, 4)
+    expected = model.last(x.relu())
+    give_scores(model)
+    assert torch.equal(model(x), expected.flatten() if end == "moved" else expected)
+    with torch.no_grad():
+        assert torch.equal(model.eval()(x), expected.flatten() if end == "moved" else expected)
+
+
+@pytest.mark.parametrize("end", [nn.Identity(), lambda out: out.tanh() * 10])
+def test_of_a_model_that_ends_with_no_activation_none_is_left_out(end, capsys):
+    model = Ended(end)
+    give_scores(model)
+    with pytest.raises(SystemExit) as ended:
+        model(torch.randn(5, 4))
+    assert ended.value.code == SKIP
+    assert "does not end with an activation" in capsys.readouterr().err
