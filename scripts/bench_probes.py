@@ -29,7 +29,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - everybody's name for it
 
 from bisector.train.batches import Batch
+from bisector.train.onlooker.alarm import Alarm
 from bisector.train.probes import backward
+from bisector.train.probes.guard import bare
 from bisector.train.probes.recorder import Recorder
 from bisector.train.probes.ring import Ring
 from bisector.train.probes.settings import ProbeSettings
@@ -150,6 +152,32 @@ class Ours:
         self.watch.end()
 
 
+class OursAround:
+    """The same around somebody else's loop, as `run.watch`: an alarm stands in for the states."""
+
+    def __init__(self, training: Training, folder: Path) -> None:
+        recorder = Recorder(folder / "observations.jsonl")
+        self.watch = Watch(recorder, training.model, training.optimizer, None)
+        self.alarm = Alarm(self.watch, bare, wait=False)
+        self.watch.begin()
+        self.alarm.begin((), {})
+        self.rest()
+
+    def rest(self) -> None:
+        """Hear nothing of the other copy's backward passes and steps."""
+        backward.unlisten(self.watch.hear)
+        self.alarm.end()
+
+    def wake(self) -> None:
+        """Hear again."""
+        backward.listen(self.watch.hear)
+        self.alarm.begin((), {})
+
+    def end(self) -> None:
+        """Write what is left."""
+        self.watch.end()
+
+
 class EveryHook:
     """What many monitors do: a forward and a full backward hook on each layer, on every step."""
 
@@ -196,12 +224,13 @@ class WandbWatch:
         self.run.finish()
 
 
-Monitor = type[Ours] | type[EveryHook] | type[WandbWatch]
+Monitor = type[Ours] | type[OursAround] | type[EveryHook] | type[WandbWatch]
 
 
 def monitors() -> dict[str, Monitor]:
     """Ours, what is commonly done by hand, and others that are installed."""
-    found: dict[str, Monitor] = {"bisect": Ours, "hooks on every layer and step": EveryHook}
+    found: dict[str, Monitor] = {"bisect": Ours, "bisect, run.watch": OursAround}
+    found["hooks on every layer and step"] = EveryHook
     if find_spec("wandb") is not None:
         found["wandb.watch"] = WandbWatch
     return found

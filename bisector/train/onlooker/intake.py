@@ -20,10 +20,12 @@ class Intake:
 
     def take(self, step: int, args: Any, kwargs: Any) -> None:
         """A model is given these at a step that trains it."""
+        if not self._left:
+            return
         tensors = [
             t.detach() for t in tensors_in((args, kwargs)) if t.numel() and not t.is_complex()
         ]
-        if not self._left or not tensors:
+        if not tensors:
             return
         self._left -= 1
         numbers = [t.float() for t in tensors]

@@ -19,6 +19,9 @@ from bisector.train.probes.tracer import Tracer, rows_of, storage
 from bisector.train.seeding import global_state, restore_global_state
 
 Facts = dict[str, Any]
+Precision = tuple[str, torch.dtype, bool]
+"""Of `torch.autocast`: the kind of device, the precision and whether it is on."""
+PLAIN: Precision = ("cpu", torch.bfloat16, False)
 THE_LOSS = "the loss, outside of the model"
 
 
@@ -28,15 +31,13 @@ class Origin:
     def __init__(self, model: nn.Module, modules: Mapping[nn.Module, str]) -> None:
         self._model = model
         self._modules = dict(modules)
-        self._last: dict[nn.Module, tuple[Any, Any, Any]] = {}
+        self._last: dict[nn.Module, tuple[Any, Any, Precision]] = {}
         self.first = _first(model)
         """A parameter whose gradient is looked at for all: a backward pass ends at the first layer."""
 
     def called(self, module: nn.Module, args: Any, kwargs: Any) -> None:
         """A forward pass begins: keep what it is given, and at which precision."""
-        kind = next((t.device.type for t in tensors_in((args, kwargs))), "cpu")
-        precision = kind, torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind)
-        self._last[module] = (args, kwargs, precision)
+        self._last[module] = (args, kwargs, _precision(args, kwargs))
 
     def forget(self) -> None:
         """Hold no batch any more."""
@@ -102,6 +103,14 @@ class Origin:
         return {**birth(way), "exact": False, "samples": samples[:8]}
 
 
+def _precision(args: Any, kwargs: Any) -> Precision:
+    """The autocast under which a module is called; at every step, so that most are told by one question."""
+    if not torch._C._is_any_autocast_enabled():
+        return PLAIN
+    kind = next((t.device.type for t in tensors_in((args, kwargs))), "cpu")
+    return kind, torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind)
+
+
 def _first(model: nn.Module) -> nn.Parameter | None:
     """The smallest parameter of the first layer that is trained."""
     trained = [(n.rpartition(".")[0], p) for n, p in model.named_parameters() if p.requires_grad]
@@ -123,5 +132,9 @@ def _backward(
 def finite(tensor: torch.Tensor) -> bool:
     """Whether all of a tensor is; this waits for the device."""
     if tensor.numel() == 1:
-        return math.isfinite(tensor.item())  # A tenth of what it takes for many.
-    return not tensor.is_floating_point() or bool(tensor.detach().isfinite().all())
+        return math.isfinite(tensor.item())
+    if not tensor.is_floating_point() or not tensor.numel():
+        return True
+    x = tensor.detach() if tensor.requires_grad else tensor
+    # On a CPU a tenth of what `isfinite` takes. A sum may overflow; of NaN both bounds are NaN.
+    return math.isfinite(x.sum().item()) or all(math.isfinite(b.item()) for b in torch.aminmax(x))
