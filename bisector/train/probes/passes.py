@@ -13,9 +13,16 @@ STALLED = 16
 
 
 class Passes:
-    """One hook on the model itself, which stays; it counts on the host and looks at no tensor."""
+    """One hook on the model itself, which stays; it counts on the host and looks at no tensor.
 
-    def __init__(self, model: nn.Module, guard: Guard = bare, *, hooked: bool = True) -> None:
+    A module with a hook is called by a longer way, some microseconds each time, so the hook is there
+    only where the counts tell something: where the mode makes a difference, or nothing else tells
+    of steps.
+    """
+
+    def __init__(
+        self, model: nn.Module, guard: Guard = bare, *, hooked: bool = True, timed: bool = False
+    ) -> None:
         self._named = list(model.named_modules())
         self.sensitive = [n for n, m in self._named if sensitive(m)]
         """The modules that do something else in training than in evaluation."""
@@ -24,11 +31,11 @@ class Passes:
         self.steps = 0
         self.since_step = 0
         self._model = model
-        self._heard = guard(self._forward) if hooked else None
+        self._heard = guard(self._forward) if hooked and (timed or self.sensitive) else None
         self._hook: RemovableHandle | None = None
 
     def begin(self) -> None:
-        """Count from now on; without a hook only what is told."""
+        """Count from now on; without the hook only what is told."""
         if self._heard is not None:
             self._hook = self._model.register_forward_pre_hook(self._heard)
 

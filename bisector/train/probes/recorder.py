@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from bisector.train.probes import tensors
+
 Columns = Mapping[str, Sequence[torch.Tensor]]
 """Name to single numbers, which are written as one list."""
 
@@ -42,7 +44,7 @@ class Recorder:
     def send(self, kind: str, columns: Columns, **words: Any) -> None:
         """A line with numbers that may still be being computed."""
         layout = tuple((name, len(column)) for name, column in columns.items())
-        numbers, arrival = _on_the_way(_joined([t for c in columns.values() for t in c]))
+        numbers, arrival = _on_the_way(tensors.joined([t for c in columns.values() for t in c]))
         self._under_way.append(Row({"kind": kind, **words}, layout, numbers, arrival))
         self.write()
 
@@ -62,20 +64,6 @@ class Recorder:
                     return
                 row.arrival.synchronize()
             self._file.write(_line(self._under_way.popleft()))
-
-
-def _joined(flat: list[torch.Tensor]) -> torch.Tensor:
-    if not flat:
-        return torch.empty(0)
-    device = flat[0].device
-    return torch.stack(
-        [
-            t
-            if t.dtype is torch.float32 and t.device == device
-            else t.to(device, torch.float32, non_blocking=True)
-            for t in flat
-        ]
-    )
 
 
 def _on_the_way(numbers: torch.Tensor) -> tuple[torch.Tensor, torch.cuda.Event | None]:

@@ -1,7 +1,7 @@
 """Recent states of a training and the batches since, so that a failure can be done again.
 
-Two states are kept, so that there is always one from well before the present. How many steps lie
-between them grows until they take two seconds, and is bounded in number and by memory.
+Two states are kept, so that there is always one from well before the present. They lie two seconds
+apart, or as many steps as are allowed and fit into memory.
 """
 
 import copy
@@ -17,12 +17,8 @@ from bisector.train.batches import Batch
 from bisector.train.probes import tensors
 from bisector.train.probes.settings import ProbeSettings
 
-FIRST = 16
-"""Steps from the first kept state to the second."""
 LONGEST = 2.0
-"""Seconds of training between two states, about; a replay takes as long."""
-GROWTH = 4
-"""The next two states lie so many times as far apart, while that stays below `LONGEST`; then twice."""
+"""Seconds of training between two states; a replay takes as long."""
 FEWEST = 4
 """States are not kept more often than at every so many steps."""
 
@@ -76,21 +72,25 @@ class Ring:
         """Those of the steps since the older state."""
         self.losses: deque[torch.Tensor] = deque()
         """What these steps' losses were."""
-        self.every = min(FIRST, settings.steps_back)
         self.off = ""
         """Why no state is kept; empty: they are."""
-        self._due = training.step
-        self._began = time.monotonic()
+        self._soonest = self._latest = training.step
+        self._overdue = 0.0
         self._sound: list[torch.Tensor] = []
 
     def update(self, batch: Batch) -> torch.Tensor:
         """The training's own update, remembered."""
-        if not self.off and self.training.step >= self._due:
+        training = self.training
+        if self.off:
+            return training.update(batch)
+        if training.step >= self._latest or (
+            training.step >= self._soonest and time.monotonic() >= self._overdue
+        ):
             self._keep(batch)
-        norm = self.training.update(batch)
+        norm = training.update(batch)
         if not self.off:
             self.batches.append(batch)
-            self.losses.append(self.training.losses[-1])
+            self.losses.append(training.losses[-1])
         return norm
 
     def _keep(self, batch: Batch) -> None:
@@ -98,22 +98,18 @@ class Ring:
             self.failed()
             self.off = "a step was not finite"
             return
-        state = copied(self.training.state())
-        now = time.monotonic()
-        if self.kept and now - self._began < LONGEST:
-            self.every *= GROWTH if GROWTH * (now - self._began) < LONGEST else 2
-        elif now - self._began > 2 * LONGEST:
-            self.every //= 2
-        self.every = min(self.every, self.settings.steps_back, self._affordable(state, batch))
-        if self.every < FEWEST:
+        step, state = self.training.step, copied(self.training.state())
+        steps = min(self.settings.steps_back, self._affordable(state, batch))
+        if steps < FEWEST:
             self.off = f"a state and its batches do not fit into {self.settings.memory_mb:g} MB"
             self.forget()
             return
-        self.kept.append(Kept(self.training.step, state))
-        while len(self.batches) > self.training.step - self.kept[0].step:
+        self.kept.append(Kept(step, state))
+        while len(self.batches) > step - self.kept[0].step:
             self.batches.popleft()
             self.losses.popleft()
-        self._due, self._began = self.training.step + self.every, now
+        self._soonest, self._latest = step + FEWEST, step + steps
+        self._overdue = time.monotonic() + LONGEST
 
     def forget(self) -> None:
         """Let go of all memory."""
@@ -139,10 +135,10 @@ class Ring:
 
     def _finite(self) -> torch.Tensor:
         weights = [p.detach() for p in self.training.parameters().values()]
-        since = list(self.losses)[-self.every :]
+        since = self.training.step - self.kept[-1].step if self.kept else 0
+        losses = list(self.losses)[-since:] if since else []
         # A norm may overflow where no weight is infinite yet.
-        seen = torch.stack([*tensors.bounds(weights), *(loss.float() for loss in since)])
-        return seen.isfinite().all()
+        return tensors.joined([*tensors.bounds(weights), *losses]).isfinite().all()
 
 
 def copied(state: Any) -> Any:

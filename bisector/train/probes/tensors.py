@@ -52,3 +52,18 @@ def first_tensor(value: object) -> torch.Tensor | None:
     if isinstance(value, list | tuple):
         return next((t for part in value if (t := first_tensor(part)) is not None), None)
     return None
+
+
+def joined(numbers: Tensors) -> torch.Tensor:
+    """Single numbers as one tensor [N] in single precision, where the first of them is."""
+    if not numbers:
+        return torch.empty(0)
+    device = numbers[0].device
+    return torch.stack(
+        [
+            t
+            if t.dtype is torch.float32 and t.device == device
+            else t.to(device, torch.float32, non_blocking=True)
+            for t in numbers
+        ]
+    )

@@ -54,7 +54,7 @@ class Watch:
         self.step = self.ticks = self._heard_of = 0
         """`ticks`: steps of which the log alone has told; there is no optimizer of torch's."""
         self.due = self.weighed_next = 1
-        self.passes = Passes(model, guard, hooked=self.inside or wrapped)
+        self.passes = Passes(model, guard, hooked=self.inside or wrapped, timed=optimizer is None)
         self.rates = Rates()
         self.parameters = tensors.measurable(list(model.named_parameters()))
         self.losses: list[torch.Tensor] = []
