@@ -102,11 +102,13 @@ def _mend_baseline(read: Reading, places: Places) -> tuple[Step, ...]:
 
 
 def _steady(read: Reading, places: Places) -> tuple[Step, ...]:
-    known = read.end.effect.high if read.end.effect else 0.0
-    harm = f"judge.min_effect={max(2 * read.experiment.metric.min_effect, known):.2g}"
+    harm = read.end.effect.high if read.end.effect else 0.0
+    larger = f"judge.min_effect={max(2 * read.experiment.metric.min_effect, harm):.2g}"
+    known = _suspected(read)
+    mend = f"Mend the baseline first, so that its seeds agree.{known}"
     return (
-        Step("Train longer, so that the baseline's seeds agree."),
-        Step("Or ask for larger harm only:", f"{_command(read, places)} {harm}"),
+        Step(mend if known else "Train longer, so that the baseline's seeds agree."),
+        Step("Or ask for larger harm only:", f"{_command(read, places)} {larger}"),
     )
 
 
@@ -189,7 +191,8 @@ def _mended(read: Reading) -> tuple[Step, ...]:
 def _in_words(experiment: Experiment, reason: Reason) -> str:
     """What the overrides of a mend put in a part's place, and what to write in the code instead."""
     change, own = change_named(experiment.variants, reason.mend), _by_hand(reason)
-    return f"{capital(MEANS[Variant(change)])}. In the code: {own}" if change in REPLACES else own
+    done = capital(MEANS[Variant(change)]) if change in REPLACES else ""
+    return own if own.startswith(done) else f"{done}. In the code: {own}"
 
 
 def _by_hand(reason: Reason) -> str:

@@ -36,8 +36,10 @@ class Scale:
     """How values become colours: six bounds between seven levels."""
 
     bounds: tuple[float, ...]
+    marks: tuple[str, ...]
+    """The bounds in words: where each level but the first begins."""
     words: str
-    """What the colours mean, lowest to highest."""
+    """What is measured, and which colour is usual."""
     of: Callable[[float], float] = lambda value: value
     lowest: int = 0
     """The first level that a value can have: nothing is below the usual where 0 is usual."""
@@ -58,8 +60,8 @@ class HeatMap:
 
     title: str
     words: str
-    levels: tuple[int, ...]
-    """Those that its legend shows."""
+    key: tuple[tuple[int, str], ...]
+    """The levels that its legend shows, and where each of them ends; the last one never does."""
     width: float
     height: float
     labels: tuple[Label, ...]
@@ -88,10 +90,30 @@ def _log(value: float) -> float:
     return math.log10(value) if value > 0 else -math.inf
 
 
-UPDATES = Scale((-5.0, -4.0, -3.5, -2.5, -2.0, -1.0), "step / weight: 1e-5, 1e-4, 1e-3 (middle), 1e-2, 1e-1", _log)  # fmt: skip
-SPREAD = Scale((-1.5, -1.0, -0.3, 0.3, 1.0, 1.5), "deviation: 0.03, 0.1, 0.5 to 2.0 (middle), 10, 30", _log)  # fmt: skip
-PULL = Scale((-4.0, -2.5, -1.0, 1.0, 2.5, 4.0), "against the run's median: 1e-4, 1/300, within 10 (middle), 300, 1e4", _log)  # fmt: skip
-SHARE = Scale((-3.0, -2.0, -1.0, 0.2, 0.5, 0.7), "share: to 0.2, 0.5, 0.7, more", lowest=3)
+UPDATES = Scale(
+    (-5.0, -4.0, -3.5, -2.5, -2.0, -1.0),
+    ("1e-5", "1e-4", "3e-4", "3e-3", "0.01", "0.1"),
+    "step / weight; about 1e-3 is usual",
+    _log,
+)
+SPREAD = Scale(
+    (-1.5, -1.0, -0.3, 0.3, 1.0, 1.5),
+    ("0.03", "0.1", "0.5", "2", "10", "30"),
+    "deviation; 0.5 to 2 is usual",
+    _log,
+)
+PULL = Scale(
+    (-4.0, -2.5, -1.0, 1.0, 2.5, 4.0),
+    ("1e-4", "0.003", "0.1", "10", "300", "1e4"),
+    "over the run's median; 0.1 to 10 is usual",
+    _log,
+)
+SHARE = Scale(
+    (-3.0, -2.0, -1.0, 0.2, 0.5, 0.7),
+    ("", "", "", "0.2", "0.5", "0.7"),
+    "share; up to 0.2 is usual",
+    lowest=3,
+)
 
 
 def heat_maps(facts: Facts) -> tuple[HeatMap, ...]:
@@ -124,11 +146,20 @@ def _of_activations(facts: Facts) -> list[HeatMap | None]:
     family = facts.get("run_activations")
     if not family:
         return []
-    layers, steps = family["layers"], family["steps"]
+    layers, steps, deviation = family["layers"], family["steps"], family["std"]
+    dead, saturated = (_finite(family[name], deviation) for name in ("dead", "saturated"))
     return [
-        _map("Deviation of what a layer gives", SPREAD, layers, steps, family["std"]),
-        _map("Dead units", SHARE, *_seen(layers, steps, family["dead"])),
-        _map("Saturated values", SHARE, *_seen(layers, steps, family["saturated"])),
+        _map("Deviation of what a layer gives", SPREAD, layers, steps, deviation),
+        _map("Dead units", SHARE, *_seen(layers, steps, dead)),
+        _map("Saturated values", SHARE, *_seen(layers, steps, saturated)),
+    ]
+
+
+def _finite(series: Series, deviation: Series) -> Series:
+    """Shares of what a layer gives where that is finite: NaN is neither dead nor alive."""
+    return [
+        [v if math.isfinite(_number(d)) else math.nan for v, d in zip(row, of, strict=False)]
+        for row, of in zip(series, deviation, strict=False)
     ]
 
 
@@ -150,7 +181,8 @@ def _map(
     for y, row in enumerate(rows):
         for x, look in enumerate(looks):
             value = _number(series[look][row]) if row < len(series[look]) else math.nan
-            cells.setdefault(_level(value, scale), []).append(_cell(x, y))
+            level = _level(value, scale)
+            cells.setdefault(level, []).append(_cross(x, y) if level == ODD else _cell(x, y))
     labels = tuple(
         Label(TOP + y * CELL_H + 11, elide(names[row], 30), names[row])
         for y, row in enumerate(rows)
@@ -160,7 +192,7 @@ def _map(
     return HeatMap(
         title=title,
         words=scale.words,
-        levels=tuple(range(scale.lowest, len(scale.bounds) + 1)),
+        key=tuple(enumerate((*scale.marks, "")))[scale.lowest :],
         width=LEFT + CELL_W * len(looks) + 60,
         height=height + 18,
         labels=labels,
@@ -190,6 +222,12 @@ def _level(value: float, scale: Scale) -> str:
 
 def _cell(x: int, y: int) -> str:
     return f"M{LEFT + x * CELL_W} {TOP + y * CELL_H}h{CELL_W - 1}v{CELL_H - 1}h{1 - CELL_W}z"
+
+
+def _cross(x: int, y: int) -> str:
+    wide, high = CELL_W - 5, CELL_H - 6
+    at = f"M{LEFT + x * CELL_W + 2} {TOP + y * CELL_H + 2}"
+    return f"{at}l{wide} {high}m{-wide} 0l{wide} {-high}"
 
 
 def _number(value: object) -> float:

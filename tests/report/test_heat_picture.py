@@ -38,7 +38,8 @@ def test_a_cell_has_the_colour_of_its_value_and_biases_have_no_row() -> None:
     assert [label.whole for label in heat.labels] == ["stem.weight", "head.weight"]
     assert cells(heat) == {"h0": 1, "h3": 2, "h4": 1, "h6": 1, "odd": 1}
     assert [told for _, told in heat.ticks] == ["1", "step 4"]
-    assert heat.levels == tuple(range(7))
+    assert [level for level, _ in heat.key] == list(range(7))
+    assert [end for _, end in heat.key] == ["1e-5", "1e-4", "3e-4", "3e-3", "0.01", "0.1", ""]
 
 
 def test_what_is_too_much_to_draw_is_left_out_evenly_and_said() -> None:
@@ -68,6 +69,15 @@ def test_a_layer_without_an_activation_has_no_row_among_the_dead() -> None:
     assert cells(spread) == {"h3": 1, "h6": 1}
     assert [label.whole for label in dead.labels] == ["stem"]
     assert cells(dead) == {"h6": 1}
+
+
+def test_what_is_not_finite_is_neither_dead_nor_alive() -> None:
+    family = {
+        "layers": ["stem"], "steps": [1, 2], "mean": [[0.0], ["nan"]],
+        "std": [[1.0], ["nan"]], "dead": [[0.0], [0.0]], "saturated": [["nan"], ["nan"]],
+    }  # fmt: skip
+    _, dead = heat_maps({"run_activations": family})
+    assert cells(dead) == {"h3": 1, "odd": 1}
 
 
 def ended(*arms: Arm) -> Session:

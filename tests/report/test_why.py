@@ -121,6 +121,20 @@ def test_the_standard_loss_is_no_mend_of_what_adds_a_loss_and_nothing_else() -> 
         assert len([s for s in steps if "mended" in s.text]) == offered
 
 
+def test_a_baseline_that_disagrees_with_itself_is_told_to_be_mended_where_a_reason_is_known() -> (
+    None
+):
+    seen = Explained(
+        frozenset(), (Reason(finding=finding("R24", "narrow"), status=Status.SUSPECTED),)
+    )
+    for known, advice in (((seen,), "Mend the baseline first"), ((), "Train longer")):
+        flaky = Concluded(Ruling.BASELINE_FLAKY, (), 0.5, "so", at=7.0)
+        events = (*session().events[:5], *known, flaky)
+        step, _ = summarise(Session(session().experiment, events)).steps
+        assert step.text.startswith(advice)
+        assert step.text.endswith("Clip it." if known else "agree.")
+
+
 def test_every_report_has_all_the_reasons_and_what_could_not_be_looked_at() -> None:
     found = session()
     summary = summarise(found)
