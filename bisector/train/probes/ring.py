@@ -98,13 +98,15 @@ class Ring:
             self.failed()
             self.off = "a step was not finite"
             return
-        step, state = self.training.step, copied(self.training.state())
+        step, state = self.training.step, self.training.state()
         steps = min(self.settings.steps_back, self._affordable(state, batch))
         if steps < FEWEST:
             self.off = f"a state and its batches do not fit into {self.settings.memory_mb:g} MB"
             self.forget()
             return
-        self.kept.append(Kept(step, state))
+        if len(self.kept) == self.kept.maxlen:
+            self.kept.popleft()  # Before there is a third one: there is room for two.
+        self.kept.append(Kept(step, copied(state)))
         while len(self.batches) > step - self.kept[0].step:
             self.batches.popleft()
             self.losses.popleft()
