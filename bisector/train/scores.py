@@ -1,6 +1,7 @@
 """A model without the activation that it ends with: the scores, whatever squashes them afterwards."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -43,14 +44,14 @@ class _Watching(TorchFunctionMode):
 
 def give_scores(model: nn.Module) -> None:
     """Let a model give what its last activation is given; it ends the run if it ends with none."""
-    whole = model.forward
+    # Of the parts of a partial function a copy of the model has its own.
+    model.forward = partial(_bare, model.forward)
 
-    def forward(*args: Any, **kwargs: Any) -> Tensor:
-        with _Watching() as seen:
-            output = whole(*args, **kwargs)
-        if output is not seen.result:
-            unfit("the model does not end with an activation")
-        bare: Tensor = seen.bare
-        return bare
 
-    model.forward = forward
+def _bare(whole: Callable[..., Any], *args: Any, **kwargs: Any) -> Tensor:
+    with _Watching() as seen:
+        output = whole(*args, **kwargs)
+    if output is not seen.result:
+        unfit("the model does not end with an activation")
+    bare: Tensor = seen.bare
+    return bare

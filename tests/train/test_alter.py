@@ -1,5 +1,6 @@
 """The changes that our loop makes of any recipe: each does what it says, and all off change nothing."""
 
+import copy
 import json
 
 import pytest
@@ -243,6 +244,10 @@ def test_a_model_gives_its_scores_without_the_activation_that_it_ends_with(end):
     expected = model.last(x.relu())
     give_scores(model)
     assert torch.equal(model(x), expected.flatten() if end == "moved" else expected)
+    twin = copy.deepcopy(model)
+    twin(x).sum().backward()
+    assert model.last.weight.grad is None
+    assert twin.last.weight.grad is not None
     with torch.no_grad():
         assert torch.equal(model.eval()(x), expected.flatten() if end == "moved" else expected)
 
