@@ -38,7 +38,7 @@ from bisector.train.seeding import (
     restore_global_state,
     seed_everything,
 )
-from bisector.train.settings import Precision, TrainerSettings, trainer_settings
+from bisector.train.settings import AlterSettings, Precision, TrainerSettings, trainer_settings
 from bisector.train.standard_loss import StandardLoss
 
 PLANNED = "planned"
@@ -89,7 +89,7 @@ def build(cfg: DictConfig, run: Run) -> Parts:
     settings = altered_length(settings, shuffled(source.train, settings, run.seed).per_epoch)
     data = altered_splits(alter, source.train, source.val, run.seed)
     torch.manual_seed(derive(run.seed, "init"))
-    model: nn.Module = make(widened(cfg.model, alter.width)).to(run.device)
+    model = altered_model(cfg.model, alter).to(run.device)
     loss = (StandardLoss() if alter.loss else make(cfg.loss)).to(run.device)
     if alter.standard:
         data = standard(model, data, run.seed)
@@ -98,8 +98,6 @@ def build(cfg: DictConfig, run: Run) -> Parts:
     if alter.reference:
         model = reference_for(model, data.train).to(run.device)
     alter_layers(alter, (model, loss))
-    if alter.scores:
-        give_scores(model)
     recompute(model, settings.recompute)
     # From here on the global stream belongs to dropout and its like.
     torch.manual_seed(derive(run.seed, "dropout"))
@@ -119,17 +117,24 @@ def build(cfg: DictConfig, run: Run) -> Parts:
         ema=make_ema(settings, model),
         planned=planned,
         timed=PLANNED in (cfg.get("scheduler") or {}).values(),
-        again=partial(another, widened(cfg.model, alter.width), run.device, run.seed),
+        again=partial(another, cfg.model, alter, run.device, run.seed),
     )
 
 
-def another(node: DictConfig, device: torch.device, seed: int) -> nn.Module:
+def altered_model(node: DictConfig, alter: AlterSettings) -> nn.Module:
+    """The model of a recipe, as wide as asked and with or without its last activation."""
+    model: nn.Module = make(widened(node, alter.width))
+    if alter.scores:
+        give_scores(model)
+    return model
+
+
+def another(node: DictConfig, alter: AlterSettings, device: torch.device, seed: int) -> nn.Module:
     """The model of a recipe once more; every global stream is left as it was found."""
     before = global_state()
     try:
         seed_everything(derive(seed, "another"))
-        model: nn.Module = make(node)
-        return model.to(device)
+        return altered_model(node, alter).to(device)
     finally:
         restore_global_state(before)
 

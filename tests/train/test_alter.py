@@ -260,3 +260,9 @@ def test_of_a_model_that_ends_with_no_activation_none_is_left_out(end, capsys):
         model(torch.randn(5, 4))
     assert ended.value.code == SKIP
     assert "does not end with an activation" in capsys.readouterr().err
+
+
+def test_a_recipe_s_model_made_again_is_without_its_last_activation_too(tmp_path):
+    changed = parts(tmp_path, "scores=true").again()
+    with pytest.raises(SystemExit):
+        changed(torch.randn(3, 30))
