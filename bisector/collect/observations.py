@@ -36,7 +36,7 @@ def observed(rundir: Path) -> Looked:
         else:
             facts[name] = found
     if "rate" in facts:
-        facts["rate"] |= _length(rundir)
+        facts["rate"] |= _last_rate(facts["rate"], rows[-1]) | _length(rundir)
     return Looked(facts, absent)
 
 
@@ -222,6 +222,13 @@ def rate(start: Row, looks: Sequence[Row]) -> Facts | None:
         return None
     turns = looks[-1].get("turns", 0)
     return {"steps": [r["step"] for r in looks], "lr": [r["lr"] for r in looks], "turns": turns}
+
+
+def _last_rate(rate: Facts, end: Row) -> Facts:
+    """The series of rates with that of the run's last step, which the last look may be far from."""
+    if not end.get("lr") or end["kind"] != "end" or end["step"] <= rate["steps"][-1]:
+        return {}
+    return {"steps": [*rate["steps"], end["step"]], "lr": [*rate["lr"], end["lr"]]}
 
 
 def made(start: Row, looks: Sequence[Row]) -> Facts:

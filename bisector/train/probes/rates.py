@@ -11,18 +11,19 @@ class Rates:
     def __init__(self) -> None:
         self.turns = 0
         """Times that it fell after it had risen, or rose after it had fallen."""
-        self._last = 0.0
+        self.last = 0.0
+        """That of the last step; 0: it is not known without asking the device."""
         self._rising: bool | None = None
 
     def step(self, optimizer: Optimizer) -> None:
         """A step was made at the rate that the optimizer has."""
         rate = optimizer.param_groups[0].get("lr")
         # One that is a tensor may be on a device, which is not to be waited for.
-        if not isinstance(rate, float) or rate == self._last:
+        if not isinstance(rate, float) or rate == self.last:
             return
-        rising = rate > self._last
+        rising = rate > self.last
         self.turns += self._rising is not None and rising != self._rising
-        self._last, self._rising = rate, rising
+        self.last, self._rising = rate, rising
 
 
 def of_groups(optimizer: Optimizer) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from bisector.rundir import OBSERVE
 
-GROWTH = 2
-"""The next look comes after one part in so many of the steps made so far."""
+EARLY = 64
+"""Up to this step a look comes after as many steps again as were made, from then on after half as many."""
 WIDEST = 500
 """The most steps between two looks."""
 
@@ -29,5 +29,5 @@ class ProbeSettings:
 
 
 def next_look(step: int) -> int:
-    """The step to look at after `step`: every one at first, then ever fewer."""
-    return step + min(WIDEST, max(1, step // GROWTH))
+    """The step to look at after `step`: they are dense at first, and then ever fewer."""
+    return step + min(WIDEST, step if step < EARLY else step // 2)

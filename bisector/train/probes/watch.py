@@ -116,7 +116,13 @@ class Watch:
             return
         self.pause()
         self.recorder.send("rest", {"losses": self.losses}, step=self.step)
-        self.recorder.note("end", step=self.step, seconds=self._seconds(), **self.passes.counts())
+        self.recorder.note(
+            "end",
+            step=self.step,
+            lr=self.rates.last,
+            seconds=self._seconds(),
+            **self.passes.counts(),
+        )
         self.recorder.write(wait=True)
 
     def _look(self) -> None:
