@@ -67,7 +67,9 @@ def overrides(experiment: Experiment, on: Iterable[str], more: Sequence[str] = (
     """The overrides that switch `on` on, in declared order, quoted for a shell."""
     wanted = frozenset(on)
     words = [o for a in experiment.additions if a.name in wanted for o in a.overrides]
-    return " ".join(shlex.quote(clean(o)) for o in (*words, *more))
+    again = {_key(o) for o in more if "=" in o}
+    kept = [o for o in words if _key(o) not in again or o.startswith(("+", "~"))]
+    return " ".join(shlex.quote(clean(o)) for o in (*kept, *more))
 
 
 def _blame(read: Reading, places: Places) -> tuple[Step, ...]:

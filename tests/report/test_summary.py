@@ -62,7 +62,7 @@ def test_the_learning_rate_that_an_addition_sets_itself_is_the_one_scaled() -> N
     ]
     experiment = replace(script.experiment, additions=tuple(own))
     summary = summarise(replace(script.session, experiment=experiment))
-    assert summary.steps[0].paste.endswith(" recipe.optimizer.lr=0.05")
+    assert summary.steps[0].paste == "recipe.optimizer.lr=0.05"
 
 
 @pytest.mark.parametrize(
