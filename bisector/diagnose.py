@@ -25,8 +25,11 @@ BEFORE = frozenset({Stage.DATA, Stage.MODEL})
 """What can be looked for before anything is trained."""
 
 
-FORETOLD: Mapping[str, str] = {"R18c": "R37b"}
-"""A check before the run, and the one of the run that says which of the things foretold has happened."""
+FORETOLD: Mapping[str, str] = {"R18c": "R37b", "R17": "R37b"}
+"""A check before the run, and the one of the run that says what came of it: that is told first.
+
+Of things foretold it says which has happened; and a first loss off chance makes no operation undefined.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +112,13 @@ def _place(
 def rank(check: Check, checks: Sequence[Check]) -> tuple[bool, int, int]:
     """The place of a finding: THE rule of which one is named first.
 
-    Notes come last. Then data before model before run; within a stage, the order of the
-    catalogue, which lists what comes earlier on a sample's way first.
+    Notes come last. Then data before model before run, by where the reason sits and not by where it
+    is seen; within a stage, the order of the catalogue, which lists what comes earlier on a sample's
+    way first.
     """
     stages = list(Stage)
-    return (check.severity is Severity.NOTE, stages.index(check.stage), checks.index(check))
+    place = stages.index(check.seat or check.stage)
+    return (check.severity is Severity.NOTE, place, checks.index(check))
 
 
 def _limits(check: Check, terms: Terms) -> dict[str, float]:

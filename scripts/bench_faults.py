@@ -1,7 +1,8 @@
 """Why does it not train: is the true reason named? `python scripts/bench_faults.py [--quick] [--json]`.
 
 One fault at a time is put into a training that works: into scripts as other people write them
-(`tests/checks/every_slip.py`), into the recipes of our own loop (`tests/checks/run_faults.py`), and
+(`tests/checks/every_slip.py`), into the recipes of our own loop (`run_faults.py` and
+`plain_recipe_faults.py` there), and
 as a culprit into whole searches (`fault_searches.py`). Each is inspected, trained under probes, and
 judged by all checks beside a healthy training on the same seed, as a search does it. The answer
 that counts is the first; beside it stands the best constant one.
@@ -26,7 +27,16 @@ from typing import Any
 
 import torch
 from fault_searches import SEARCHES, named_by_search
-from faults_of_tests import FINISHED, RUN_FAULTS, STRANGERS, planted, seen, told, warned
+from faults_of_tests import (
+    FINISHED,
+    PLAIN_RECIPE_FAULTS,
+    RUN_FAULTS,
+    STRANGERS,
+    planted,
+    seen,
+    told,
+    warned,
+)
 from recipe_seen import recipe_seen
 
 from bisector.model.finding import Looked
@@ -106,7 +116,7 @@ def every_task(*, quick: bool) -> list[Task]:
     return [
         *[Task("search", name) for name in SEARCHES][:searches],
         *(Task("script", p.name) for p in planted()),
-        *(Task("recipe", name) for name in RUN_FAULTS),
+        *(Task("recipe", name) for name in (*RUN_FAULTS, *PLAIN_RECIPE_FAULTS)),
         *well[:healthy],
     ]
 
@@ -149,9 +159,9 @@ def _script(task: Task) -> tuple[tuple[str, ...], Ask]:
 
 
 def _recipe(task: Task) -> tuple[tuple[str, ...], Ask]:
-    check, kind, overrides, fault = RUN_FAULTS[task.name]
+    known, kind, overrides, fault = (RUN_FAULTS | PLAIN_RECIPE_FAULTS)[task.name]
     beside = _healthy_recipe(kind)
-    reasons = TRULY.get(task.name, (check.rstrip(ascii_lowercase),))
+    reasons = TRULY.get(task.name, tuple(r.rstrip(ascii_lowercase) for r in known.split()))
     return reasons, lambda: warned(told(_in_folder(recipe_seen, kind, overrides, fault), beside))
 
 

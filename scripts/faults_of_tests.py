@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "checks")
 from check_gallery import KINDS, made
 from every_fault import EveryFault, every_fault
 from every_slip import UNFINISHED, WORKING, Planted, planted
+from plain_recipe_faults import PLAIN_RECIPE_FAULTS
 from run_faults import FAULTS as RUN_FAULTS
 from run_gallery import Fault, recipe
 from stranger_seen import seen, told, warned
@@ -19,6 +20,7 @@ FINISHED = [name for name in WORKING if name not in UNFINISHED]
 __all__ = [
     "FINISHED",
     "KINDS",
+    "PLAIN_RECIPE_FAULTS",
     "RUN_FAULTS",
     "STRANGERS",
     "EveryFault",

@@ -21,6 +21,7 @@ from bisector.checks import (
     pairing,
     pretrained,
     reach,
+    softness,
     splits,
     targets,
 )
@@ -80,6 +81,7 @@ CATALOGUE: tuple[Check, ...] = (
     pairing.scores_cut_off,
     pairing.targets_out_of_reach,
     losses.loss_prefers_worse,
+    softness.targets_softened,
     losses.classes_not_heeded,
     losses.not_standard_when_neutral,
     losses.loss_not_finite,
@@ -87,6 +89,7 @@ CATALOGUE: tuple[Check, ...] = (
     losses.loss_hardly_pulls,
     network.unregistered_layers,
     network.state_not_saved,
+    reach.outputs_of_chance,
     reach.pass_leaves_behind,
     dimensions.broadcast_into_a_square,
     dimensions.samples_mixed,
@@ -107,6 +110,7 @@ CATALOGUE: tuple[Check, ...] = (
     network.wrong_gradients,
     # What does not come through forward gives no gradient on the way back.
     gains.signal_dies_on_the_way,
+    gains.attention_to_one,
     initialisation.signal_lost,
     reach.sample_fades,
     reach.too_narrow,

@@ -53,6 +53,7 @@ FAMILIES: Mapping[str, tuple[Stage, str]] = {
     "signal": (Stage.MODEL, "the activations of the untrained model, layer by layer"),
     "reach": (Stage.MODEL, "a model whose outputs have a slope by its inputs"),
     "weights": (Stage.MODEL, "the initial weights"),
+    "attention": (Stage.MODEL, "attention over a sequence, by a softmax of torch"),
     "gains": (Stage.MODEL, "weight matrices"),
     "slope": (Stage.MODEL, "a model that computes in double precision"),
     "passes": (Stage.RUN, "a run that was watched"),
@@ -97,6 +98,8 @@ class Check:
     remedy: Remedy
     limits: Mapping[str, Limit] = field(default_factory=dict)
     look: Callable[[Case], Clue | None]
+    seat: Stage | None = None
+    """Where the reason sits, if not where it is seen: inputs that are spoilt in the loop are data."""
 
     @property
     def reason(self) -> str:
@@ -105,7 +108,7 @@ class Check:
 
     @property
     def stage(self) -> Stage:
-        """Where the reason sits: at the last of the stages whose facts it needs."""
+        """Where it can be seen: at the last of the stages whose facts it needs."""
         order = list(Stage)
         return max((FAMILIES[n][0] for n in self.needs), key=order.index)
 
@@ -115,7 +118,7 @@ class Check:
         return self.look.__doc__ or ""
 
 
-def check(
+def check(  # noqa: PLR0913 - one argument for each line of the card
     id: str,
     title: str,
     *,
@@ -123,6 +126,7 @@ def check(
     remedy: Remedy,
     limits: Mapping[str, Limit] | None = None,
     severity: Severity = Severity.WARNING,
+    seat: Stage | None = None,
 ) -> Callable[[Callable[[Case], Clue | None]], Check]:
     """Make a check of the function below."""
 
@@ -135,6 +139,7 @@ def check(
             remedy=remedy,
             limits=limits or {},
             look=look,
+            seat=seat,
         )
 
     return made

@@ -102,3 +102,39 @@ def signal_dies_on_the_way(case: Case) -> Clue | None:
 
 def _evidence(case: Case) -> dict[str, object]:
     return {n: case.each("gains", n)[:50] for n in ("matrices", "gain")}
+
+
+@check(
+    "R28e",
+    "attention that hears of one place alone",
+    needs=("attention",),
+    remedy=Remedy("Divide scores by the root of a head's width; draw queries and keys at 1/sqrt(inputs)."),
+    limits={
+        "top": Limit(0.9, "our choice: of a row's attention; healthy ones begin near even shares")
+    },
+)  # fmt: skip
+def attention_to_one(case: Case) -> Clue | None:
+    """Before any step, nearly all of each place's attention goes to one other place.
+
+    Why it breaks training: a softmax that is surely one has no gradient: which place is heard was
+    decided by the random weights, and stays so.
+
+    How it is seen: one pass of the untrained model: by call of attention, the largest share of a row
+    that sees several places, in the mean over rows.
+
+    How to mend it: scores divided by sqrt(width of a head); initial weights of usual size; a norm on
+    queries and keys.
+
+    Before:
+        shares = (q @ k.transpose(-1, -2)).softmax(-1)
+    After:
+        shares = (q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])).softmax(-1)
+
+    Source: reason 28; Vaswani et al. (2017), arXiv:1706.03762, section 3.2.1.
+    """
+    tops = [float(str(t)) for t in case.each("attention", "top")]
+    top = max(tops)
+    if not top > case.limits["top"]:
+        return None
+    words = f"In call {tops.index(top) + 1} of {len(tops)}, {top:.0%} of a row's attention goes to one place."
+    return Clue(words, {"top": tops}, Crossed("top", top))

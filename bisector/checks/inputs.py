@@ -1,6 +1,9 @@
 """R01, R12: does what goes in make sense, and is it of the size that networks expect?"""
 
+import math
+
 from bisector.checks.check import check
+from bisector.checks.run_series import middle
 from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy, Severity
 
 
@@ -210,7 +213,8 @@ def inputs_not_standardised(case: Case) -> Clue | None:
     high for large features and too low for small ones; initial weights expect unit variance.
 
     How it is seen: of what the first layer receives, the largest absolute mean or deviation of
-    a feature, and the median deviation of those that vary.
+    a feature, and the median deviation of those that vary. Nothing is said where a run shows that
+    the loop brings values to a usual size before they enter the model.
 
     How to mend it: standardise with the training split's statistics, in every split.
 
@@ -222,6 +226,8 @@ def inputs_not_standardised(case: Case) -> Clue | None:
     Source: reason 12; LeCun et al. (1998), Efficient BackProp, section 4.3.
     """
     means, stds = case.each("numbers", "mean"), case.each("numbers", "std")
+    if scaled_in_the_loop(case):
+        return None
     size = [max(abs(float(m)), float(s)) for m, s in zip(means, stds, strict=True)]
     worst = max(range(len(size)), key=size.__getitem__)
     varying = sorted(float(s) for s in stds if float(s) > 0)
@@ -236,3 +242,15 @@ def inputs_not_standardised(case: Case) -> Clue | None:
         words = f"Features hardly vary: half of them have a deviation below {middle:.3g}."
         return Clue(words, evidence, Crossed("smallest", middle))
     return None
+
+
+def scaled_in_the_loop(case: Case) -> bool:
+    """Whether values of another size leave the loader than enter the model, and that is a usual one."""
+    entering, given = case.facts.get("entering", {}), case.facts.get("given", {})
+    size, loaded = middle(entering.get("size", [])), float(str(given.get("size", math.nan)))
+    low, high = USUAL
+    return low < size < high and not low <= loaded <= high
+
+
+USUAL = (0.1, 3.0)
+"""Sizes of inputs that are standardised, or between 0 and 1."""

@@ -4,6 +4,7 @@ import itertools
 import math
 
 from bisector.checks.check import check
+from bisector.checks.softness import softened
 from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy, Severity
 
 
@@ -44,6 +45,8 @@ def loss_prefers_worse(case: Case) -> Clue | None:
     worst = max(range(len(rises)), key=rises.__getitem__)
     if rises[worst] <= case.limits["rise"]:
         return _flat(case, losses, rungs)
+    if softened(case) > 0:
+        return None  # It is true to targets that are soft: how soft is another finding.
     unit = "the right class has probability" if scores else "predictions are off by deviations of"
     return Clue(
         f"The loss rises from {losses[worst]:.4g} to {losses[worst + 1]:.4g} as predictions get "

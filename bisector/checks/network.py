@@ -155,7 +155,8 @@ def unreached_parameters(case: Case) -> Clue | None:
     Why it breaks training: they stay as they were initialised, as if they were random noise laid
     over the input.
 
-    How it is seen: after a backward pass on two batches they have no gradient at all.
+    How it is seen: after a backward pass on two batches they have no gradient at all, nor in the run
+    if there was one.
 
     How to mend it: look for `.detach()`, `.data`, `.item()`, NumPy, `torch.no_grad()` or `argmax`
     between them and the loss, or for a layer that forward does not call.
@@ -167,7 +168,9 @@ def unreached_parameters(case: Case) -> Clue | None:
 
     Source: reason 23, "check for frozen layers or variables".
     """
-    names = case.each("parameters", "unreached")
+    # A loss that is put together in the loop may reach what the one that was shown does not.
+    reached = set(case.facts.get("held", {}).get("with_pull", []))
+    names = [n for n in case.each("parameters", "unreached") if n not in reached]
     if not names:
         return None
     total = case.number("parameters", "count")
@@ -187,7 +190,9 @@ def frozen_parameters(case: Case) -> Clue | None:
     Why it breaks training: they do not learn. Of a pretrained network that may be meant so; of
     one with random weights it is not.
 
-    How it is seen: `requires_grad` of all parameters of the model.
+    How it is seen: `requires_grad` of all parameters of the model. A table of vectors for tokens that
+    the optimizer was not given either is left alone, unless the baseline learns it: vectors drawn
+    once are codes as good as others.
 
     How to mend it: `model.requires_grad_(True)`, or freeze by name and list what is frozen.
 
@@ -198,7 +203,10 @@ def frozen_parameters(case: Case) -> Clue | None:
 
     Source: reason 23.
     """
-    names = case.each("parameters", "frozen")
+    codes = set(case.facts.get("handed", {}).get("codes", []))
+    if beside := case.healthy.get("handed", {}):
+        codes &= set(beside.get("codes", []))
+    names = [n for n in case.each("parameters", "frozen") if n not in codes]
     if not names:
         return None
     share = case.number("parameters", "frozen_values") / case.number("parameters", "values")

@@ -1,9 +1,9 @@
-"""R22, R24, R30, R35: do the outputs hear of all of a sample, of nothing else, and in more than a number?"""
+"""R02, R22, R24, R30, R35: do the outputs hear of all of a sample, of nothing else, and in more than a number?"""
 
 import math
 
 from bisector.checks.check import check
-from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy
+from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy, Severity
 
 
 @check(
@@ -39,6 +39,38 @@ def pass_leaves_behind(case: Case) -> Clue | None:
         f"After another pass the outputs of the same samples differ by {carried:.2g} of their size."
     )
     return Clue(words, {"carried": carried}, Crossed("carried", carried))
+
+
+@check(
+    "R02b",
+    "outputs that hear of chance, and not of the samples",
+    needs=("chance",),
+    severity=Severity.FATAL,
+    remedy=Remedy("Look for random numbers in the input's place: `rand_like`, an empty buffer."),
+    limits={"told": Limit(1e-6, "the rounding of single precision")},
+)
+def outputs_of_chance(case: Case) -> Clue | None:
+    """What the model says is drawn at random, and the same whatever the samples are.
+
+    Why it breaks training: there is nothing to learn of them but how often each answer comes.
+
+    How it is seen: in evaluation mode, a batch and the same one turned round, with the same random
+    draws: the outputs are the same, place by place. In training mode they differ from pass to pass.
+
+    How to mend it: give the model its input.
+
+    Before:
+        def forward(self, x): return self.net(torch.rand_like(x))
+    After:
+        def forward(self, x): return self.net(x)
+
+    Source: reason 2, "try random input": if it makes no difference, the data path destroys the signal.
+    """
+    told, noise = case.number("chance", "told"), case.number("chance", "noise")
+    if not noise > 0 or told > case.limits["told"]:
+        return None
+    words = f"With the same draws other samples change outputs by {told:.2g} of their size."
+    return Clue(words, {"noise": noise}, Crossed("told", told))
 
 
 @check(

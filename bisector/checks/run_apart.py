@@ -3,8 +3,8 @@
 import math
 
 from bisector.checks.check import check
-from bisector.checks.run_rate import STANDARD
-from bisector.checks.run_series import column, finite, late, middle, numbers
+from bisector.checks.run_loss import STANDARD
+from bisector.checks.run_series import column, ends, late, middle, numbers
 from bisector.model.finding import Case, Clue, Crossed, Facts, Limit, Remedy
 
 FEW = 6
@@ -41,7 +41,7 @@ def validated_otherwise(case: Case) -> Clue | None:
     """
     if not _same_training(case, case.limits["same"]):
         return None
-    own, usual = _ends(case.facts, "val_loss"), _ends(case.healthy, "val_loss")
+    own, usual = ends(case.facts, "val_loss"), ends(case.healthy, "val_loss")
     if not usual > 0 or not own > case.limits["worse"] * usual:
         return None
     words = f"The training losses are the baseline's; the validation loss is {own:.3g}, and the baseline's {usual:.3g}."
@@ -74,12 +74,12 @@ def metric_apart(case: Case) -> Clue | None:
 
     Source: reason 21, "monitor other metrics".
     """
-    own, usual = _ends(case.facts, "val_loss"), _ends(case.healthy, "val_loss")
+    own, usual = ends(case.facts, "val_loss"), ends(case.healthy, "val_loss")
     if not _same_training(case, case.limits["same"]) or not usual > 0:
         return None
     if abs(own - usual) > case.limits["same"] * usual:
         return None
-    score, expected = _ends(case.facts, "score"), _ends(case.healthy, "score")
+    score, expected = ends(case.facts, "score"), ends(case.healthy, "score")
     apart = abs(score - expected) / abs(expected) if expected else math.nan
     if not apart > case.limits["apart"]:
         return None
@@ -120,7 +120,7 @@ def added_term(case: Case) -> Clue | None:
     if not least < min(case.limits["share"], 0.5 * _main_share(case.healthy)):
         return None
     name = "val_loss" if case.each("course", "val_loss") else "loss"
-    own, usual = _ends(case.facts, name), _ends(case.healthy, name)
+    own, usual = ends(case.facts, name), ends(case.healthy, name)
     if not usual > 0 or not own > case.limits["worse"] * usual:
         return None
     words = f"The main term brings {least:.0%} of the gradient; the {name} is {own:.3g}, and the baseline's {usual:.3g}."
@@ -161,7 +161,7 @@ def nothing_of_inputs(case: Case) -> Clue | None:
     Source: reason 4, "make sure input is connected to output".
     """
     constant = float(str(case.facts["start"].get("constant", math.nan)))
-    own, usual = _ends(case.facts, "loss"), _ends(case.healthy, "loss")
+    own, usual = ends(case.facts, "loss"), ends(case.healthy, "loss")
     losses = numbers(case.each("course", "loss"))
     if len(losses) < FEW or not all(map(math.isfinite, losses)):
         return None
@@ -172,12 +172,6 @@ def nothing_of_inputs(case: Case) -> Clue | None:
         return None
     words = f"The loss ends at {own:.3g}, where one answer to all gives {constant:.3g} and the baseline {usual:.3g}."
     return Clue(words, {"loss": case.each("course", "loss")[:60]}, Crossed("left", own / constant))
-
-
-def _ends(facts: Facts, name: str) -> float:
-    """The end of a curve, in the median of its last third; NaN: there is none."""
-    seen = finite(facts.get("course", {}).get(name, []))
-    return middle(late(seen)) if seen else math.nan
 
 
 def _same_training(case: Case, tolerance: float) -> bool:

@@ -1,7 +1,7 @@
-"""R24, R31, R34: what a run lacks beside the baseline's, which trains."""
+"""R09, R24, R31, R34: what a run lacks beside the baseline's, which trains."""
 
 from bisector.checks.check import check
-from bisector.checks.run_series import finite, late
+from bisector.checks.run_series import ends, finite, late
 from bisector.model.finding import Case, Clue, Crossed, Facts, Limit, Remedy
 from bisector.model.variant import BASELINE_STEPS
 
@@ -47,6 +47,51 @@ def much_smaller(case: Case) -> Clue | None:
         f"{loss[-1]:.3g}, the baseline's at {learnt[-1]:.3g}."
     )
     return Clue(words, {"parameters": own, "baseline": enough}, Crossed("share", own / enough))
+
+
+@check(
+    "R09b",
+    "fewer samples than the baseline",
+    needs=("loader", "rate", "course"),
+    remedy=Remedy("As many samples as the baseline; else augment, or fine-tune a pretrained model."),
+    limits={
+        "share": Limit(0.25, "our choice: of the baseline's samples"),
+        "worse": Limit(1.25, "our choice: the validation loss over the baseline's"),
+        "known": Limit(0.8, "our choice: the training loss, of the validation loss: learnt by heart"),
+    },
+)  # fmt: skip
+def fewer_samples(case: Case) -> Clue | None:
+    """The loader gives a small part of the samples that the baseline's gives, and they are learnt by heart.
+
+    Why it breaks training: what few samples have in common is not what all have.
+
+    How it is seen: the batches of an epoch times their size, of both; the training loss ends well
+    below the validation loss, and that well above the baseline's.
+
+    How to mend it: look for a subset, a limit or a filter that was left over; more data.
+
+    Before:
+        DataLoader(Subset(data, range(32)), 8)         # from trying it out
+    After:
+        DataLoader(data, 8)
+
+    Source: reason 9, "do you have enough training samples?"
+    """
+    own, usual = _samples(case.facts), _samples(case.healthy)
+    if not 0 < own < case.limits["share"] * usual:
+        return None
+    loss, held_out = (ends(case.facts, n) for n in ("loss", "val_loss"))
+    beside = ends(case.healthy, "val_loss")
+    if not loss < case.limits["known"] * held_out or not held_out > case.limits["worse"] * beside:
+        return None
+    words = f"An epoch has {own:.0f} samples, and the baseline's {usual:.0f}; the loss ends at {loss:.3g} for them and {held_out:.3g} for others."
+    return Clue(words, {"samples": own, "baseline": usual}, Crossed("share", own / usual))
+
+
+def _samples(facts: Facts) -> float:
+    """The samples of an epoch; 0: nobody knows."""
+    loader, rate = facts.get("loader", {}), facts.get("rate", {})
+    return float(loader.get("batch_size", 0)) * float(rate.get("per_epoch", 0))
 
 
 @check(

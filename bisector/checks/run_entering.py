@@ -1,8 +1,13 @@
 """R02, R03, R13: what the model is called with in the loop, beside what its loader gives."""
 
+import math
+from collections.abc import Mapping
+from statistics import fmean, stdev
+from typing import Any
+
 from bisector.checks.check import check
-from bisector.checks.run_series import finite, middle, numbers
-from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy, Severity
+from bisector.checks.run_series import ends, finite, middle, numbers
+from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy, Severity, Stage
 
 
 @check(
@@ -10,6 +15,7 @@ from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy, Severity
     "inputs that are the same for every sample",
     needs=("entering", "given"),
     severity=Severity.FATAL,
+    seat=Stage.DATA,
     remedy=Remedy("Print what the model is called with in the loop, line by line from the loader."),
     limits={"left": Limit(0.01, "our choice: of how far the loader's samples differ")},
 )
@@ -44,6 +50,7 @@ def inputs_alike(case: Case) -> Clue | None:
     "R13b",
     "inputs of which little is left",
     needs=("entering", "given"),
+    seat=Stage.DATA,
     remedy=Remedy("Halve the augmentation's strength; look at a batch as the model receives it."),
     limits={
         "zero": Limit(0.6, "our choice: of the values, more than in the loader; usual erasing takes 0.3"),
@@ -97,6 +104,7 @@ def _differ(case: Case, name: str) -> tuple[float, float]:
     "R03f",
     "the same batch in every step",
     needs=("entering", "rate"),
+    seat=Stage.DATA,
     remedy=Remedy("Make the iterator once for each epoch: `for batch in loader`."),
     limits={"looks": Limit(4, "our choice: steps far apart, of which no two are of one batch")},
 )
@@ -125,3 +133,82 @@ def one_batch(case: Case) -> Clue | None:
         return None
     words = f"At {len(rows)} steps from the first to the last, one batch entered the model."
     return Clue(words, {"steps": case.each("entering", "steps")[:60]}, Crossed("looks", len(rows)))
+
+
+@check(
+    "R13c",
+    "inputs that are changed more than the baseline's",
+    needs=("entering", "given", "course"),
+    seat=Stage.RUN,
+    remedy=Remedy("Halve the augmentation's strength; look at a batch as the model receives it."),
+    limits={
+        "apart": Limit(0.05, "our choice: of the baseline's"),
+        "errors": Limit(3.0, "standard errors of the looks: chance makes them one time in thirty"),
+        "worse": Limit(1.25, "our choice: the loss at the end over the baseline's"),
+    },
+)
+def changed_more(case: Case) -> Clue | None:
+    """The loader gives what the baseline's gives, what enters the model differs, and less is learnt.
+
+    Why it breaks training: noise, turns or a scale between the loader and the model make of the samples
+    what the network cannot tell, or must first learn to undo.
+
+    How it is seen: size and share of zeros of what enters, and how far values differ in units of that
+    size, in the mean over a few steps, against the same of the baseline on the same seed, where the
+    loader's batches are alike. Whatever else is found comes before it.
+
+    How to mend it: look at each line between the loader and the model; take half of it away.
+
+    Before:
+        x = x + 0.7 * torch.randn_like(x)
+    After:
+        x = x + 0.07 * torch.randn_like(x)
+
+    Source: reason 13, "do you have too much data augmentation?"
+    """
+    beside = [case.healthy.get(n, {}) for n in ("entering", "given", "course")]
+    if not all(beside) or not _alike(case.facts["given"], beside[1]):
+        return None
+    own, usual = (ends(f, "loss") for f in (case.facts, case.healthy))
+    if not usual > 0 or not own > case.limits["worse"] * usual:
+        return None
+    for name in ("size", "between", "within", "zero"):
+        here, there = _shares(case.facts["entering"], name), _shares(beside[0], name)
+        if min(len(here), len(there)) < FEWEST:
+            continue
+        gap, chance = fmean(here) - fmean(there), math.hypot(_error(here), _error(there))
+        apart = abs(gap) / (1.0 if name == "zero" else fmean(there) or 1.0)
+        if apart > case.limits["apart"] and abs(gap) > case.limits["errors"] * chance:
+            words = f"{WORDS[name]} as samples enter the model is {fmean(here):.3g}, and the baseline's {fmean(there):.3g}, of the same loader."
+            return Clue(words, {name: here, "baseline": there}, Crossed("apart", apart))
+    return None
+
+
+FEWEST = 3
+"""Looks of which the spread is known."""
+
+
+def _error(values: list[float]) -> float:
+    return stdev(values) / math.sqrt(len(values))
+
+
+WORDS = {
+    "size": "The size of values", "between": "How far samples differ",
+    "within": "How far the values of a sample differ", "zero": "The share of zeros",
+}  # fmt: skip
+SAME = 0.02
+"""Of what loaders give on one seed, where they read the same data."""
+
+
+def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two loaders give the same."""
+    pairs = [(float(str(one[n])), float(str(other.get(n, math.nan)))) for n in ("values", "size", "between")]  # fmt: skip
+    return all(abs(a - b) <= SAME * abs(b) for a, b in pairs)
+
+
+def _shares(entering: Mapping[str, Any], name: str) -> list[float]:
+    """By look; of differences, in units of the size."""
+    values = numbers(entering[name])
+    if name in ("between", "within"):
+        values = [v / s if s else 0.0 for v, s in zip(values, numbers(entering["size"]), strict=True)]  # fmt: skip
+    return finite(values)

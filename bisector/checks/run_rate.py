@@ -1,4 +1,4 @@
-"""R20, R30, R36: how far does a step go, where to, and does the learning rate last as long as the run?"""
+"""R30, R36: how far does a step go, where to, and does the learning rate last as long as the run?"""
 
 import math
 from typing import Any
@@ -208,8 +208,16 @@ def _harmed(case: Case) -> bool:
     loss = numbers(case.facts.get("course", {}).get("loss", []))
     if not loss or not loss[0] > 0:
         return True
-    risen = not max(loss) <= case.limits["rise"] * loss[0] or not all(map(math.isfinite, loss))
-    return risen or middle(late(loss)) > case.limits["left"] * loss[0]
+    if not all(map(math.isfinite, loss)):
+        return True
+    left = middle(late(loss)) / loss[0]
+    # Behind a warm-up the top of a large rate may throw a loss up that ends where it should.
+    risen = max(loss) > case.limits["rise"] * loss[0] and left > LEARNT
+    return risen or left > case.limits["left"]
+
+
+LEARNT = 0.1
+"""Of the first loss: what is left where nothing went wrong in the end."""
 
 
 @check(
@@ -275,13 +283,22 @@ def _fits(factor: float) -> dict[str, Any]:
 
 def _shrunk(case: Case) -> float:
     """By what share weight decay alone shrinks the weights; 0 where it is no small one."""
-    held, rates = case.facts.get("held", {}), numbers(case.facts.get("rate", {}).get("lr", []))
+    held, rate = case.facts.get("held", {}), case.facts.get("rate", {})
+    rates, steps = numbers(rate.get("lr", [])), numbers(rate.get("steps", []))
     decay = max(numbers(held.get("decays", [])), default=0.0)
-    lasting = 1 - float(held.get("momentum", 0.0))
+    # AdamW and its like keep the decay apart from the gradient, and so from its momentum.
+    apart = str(case.facts.get("handed", {}).get("optimizer", "")) in DECAY_APART
+    lasting = 1.0 if apart else 1 - float(held.get("momentum", 0.0))
     if not rates or not lasting > 0:
         return 0.0
-    shrunk = max(rates) * decay * case.number("passes", "steps") / lasting
+    ends = [*steps[1:], max(steps[-1], case.number("passes", "steps")) + 1]
+    spent = sum(r * (end - s) for r, s, end in zip(rates, steps, ends, strict=True))
+    shrunk = spent * decay / lasting
     return shrunk if shrunk < SMALL else 0.0
+
+
+DECAY_APART = ("AdamW", "NAdamW", "Lion", "Muon")
+"""Optimizers whose decay does not go through their momentum."""
 
 
 SMALL = 0.1
@@ -339,48 +356,3 @@ def typical(case: Case) -> list[float]:
     series, shapes = case.each("run_weights", "ratio"), case.each("run_weights", "shapes")
     matrices = [i for i, shape in enumerate(shapes) if len(shape) > 1]
     return [middle([row[i] for i in matrices if i < len(row)]) for row in series]
-
-
-@check(
-    "R20",
-    "a loss term that drowns the others",
-    needs=("run_terms",),
-    remedy=Remedy("Weigh the terms so that the main one brings most of the gradient."),
-    limits={
-        "share": Limit(0.05, "our choice: the others then bring 20 times the main one's gradient")
-    },
-)
-def drowned_term(case: Case) -> Clue | None:
-    """Of a loss that is a sum, an added term moves the weights, and the main one hardly does.
-
-    Why it breaks training: the penalty is learnt in place of the task.
-
-    How it is seen: the norm of each term's gradient at the parameters that they share, at the worst
-    of a few steps. The main term is the one made by a standard loss, else the first.
-
-    How to mend it: weights for the terms such that their gradients are of one size, or the main
-    one's larger.
-
-    Before:
-        loss = cross_entropy + 100.0 * penalty
-    After:
-        loss = cross_entropy + 0.01 * penalty
-
-    Source: reason 20, "check the loss weights"; Chen et al. (2018), GradNorm, arXiv:1711.02257.
-    """
-    names, series = case.each("run_terms", "names"), case.each("run_terms", "share")
-    main = next((n for n in names if n.startswith(STANDARD)), names[0])
-    by_step = [dict(zip(names, numbers(row), strict=True)) for row in series]
-    # Once the penalty is learnt, the terms are in balance: it is the worst moment that tells.
-    worst = min(by_step, key=lambda shares: shares[main])
-    share = worst[main]
-    if math.isnan(share) or share >= case.limits["share"]:
-        return None
-    loudest = max(worst, key=lambda n: worst[n])
-    words = f"`{main}` brings {share:.2%} of the gradient, `{loudest}` {worst[loudest]:.0%}."
-    return Clue(words, {"share": worst}, Crossed("share", share))
-
-
-STANDARD = ("NllLoss", "MseLoss", "BinaryCrossEntropy", "SmoothL1Loss", "HuberLoss", "KlDiv", "L1Loss",
-            "CtcLoss", "SoftMarginLoss", "MultilabelMarginLoss", "PoissonNllLoss")  # fmt: skip
-"""How autograd calls the nodes of torch's own losses."""

@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from statistics import median
 
+from bisector.model.finding import Facts
+
 Series = Sequence[Sequence[float]]
 """By look, then by layer or parameter."""
 
@@ -32,6 +34,12 @@ def middle(values: Sequence[object]) -> float:
 def late(values: Sequence[float]) -> Sequence[float]:
     """The last third, at least one."""
     return values[-max(1, len(values) // 3) :]
+
+
+def ends(facts: Facts, name: str) -> float:
+    """The end of a curve of a run, in the median of its last third; NaN: there is none."""
+    seen = finite(facts.get("course", {}).get(name, []))
+    return middle(late(seen)) if seen else math.nan
 
 
 def named(names: Sequence[object], shown: int = 5) -> str:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 
 from bisector.checks.check import check
+from bisector.checks.inputs import scaled_in_the_loop
 from bisector.checks.run_series import column, finite, late, middle, named, numbers
 from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy
 
@@ -55,24 +56,13 @@ def other_inputs(case: Case) -> Clue | None:
     if float(str(steps[0])) > case.limits["step"] or not first or not before > 0:
         return None
     times = max(first[0] / before, before / first[0] if first[0] else math.inf)
-    if times < case.limits["times"] or _brought_to_size(case):
+    if times < case.limits["times"] or scaled_in_the_loop(case):
         return None
     words = (
         f"`{layers[0]}` gives values of deviation {first[0]:.3g} at the first step, and {before:.3g} "
         "for what the loader gives."
     )
     return Clue(words, {"layer": layers[0]}, Crossed("times", times))
-
-
-def _brought_to_size(case: Case) -> bool:
-    """Whether the loop makes inputs of usual size out of others, as pixels over 255."""
-    entering, given = case.facts.get("entering", {}), case.facts.get("given", {})
-    size = middle(entering.get("size", []))
-    return bool(given) and USUAL[0] < size < USUAL[1] < float(given["size"])
-
-
-USUAL = (0.1, 3.0)
-"""Sizes of inputs that are standardised, or between 0 and 1."""
 
 
 @check(

@@ -21,6 +21,7 @@ from torch import nn
 
 from bisector.rundir import ENV_RUNDIR, INSPECT, INSPECTED, PICTURES, write_json
 from bisector.train.facts import (
+    attention,
     batches,
     conflicts,
     data,
@@ -94,6 +95,7 @@ FAMILIES: Mapping[str, Callable[[Scene], dict[str, Any]]] = {
     "reach": reach.reach,
     "weights": network.weights,
     "gains": gains.gains,
+    "attention": attention.attention,
     "workers": readings.workers,
     "relation": relation.relation,
     "alone": leaks.alone,

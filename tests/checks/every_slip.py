@@ -12,12 +12,14 @@ import slips_of_values as values
 import torch
 from more_idioms import IDIOMS
 from other_trainings import OTHER_TRAININGS
+from plain_trainings import PLAIN
 from slips_of_more_idioms import IDIOM_SLIPS
 from slips_of_others import OTHERS
+from slips_of_plain import PLAIN_SLIPS
 from slips_of_steps import Slip
 from strangers import KINDS, Job
 
-WORKING = {**KINDS, **OTHER_TRAININGS, **IDIOMS}
+WORKING = {**KINDS, **OTHER_TRAININGS, **IDIOMS, **PLAIN}
 """All trainings in which nothing is wrong, by name."""
 UNFINISHED = ("letters", "reading")
 """Those of them that end while their loss falls still, and R31 says so."""
@@ -148,7 +150,7 @@ def planted() -> list[Planted]:
     """Every slip in every training that it goes into."""
     return [
         Planted(f"{_called(slip)}, {kind}", kind, tuple(reasons.split()), slip)
-        for reasons, kinds, slip in (*TABLE, *LATER, *OTHERS, *IDIOM_SLIPS)
+        for reasons, kinds, slip in (*TABLE, *LATER, *OTHERS, *IDIOM_SLIPS, *PLAIN_SLIPS)
         for kind in kinds.split()
     ]
 

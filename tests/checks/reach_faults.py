@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 import torch
 from check_gallery import Recurrent
-from model_faults import Change, after, inserted
+from model_faults import Change, after, inserted, loss
 from optimiser_faults import stepping
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - everybody's name for it
 
 from bisector.train.parts import Parts
 
@@ -107,11 +108,55 @@ def narrow(width: int) -> Change:
     return change
 
 
+def softened(smoothing: float) -> Change:
+    """Smoothed by hand: a part of the loss is the mean over all classes."""
+
+    def smoothed(out: Tensor, y: Tensor) -> Tensor:
+        logs = out.flatten(0, -2).log_softmax(-1)
+        right = F.nll_loss(logs, y.flatten())
+        return (1 - smoothing) * right - smoothing * logs.mean()
+
+    return loss(smoothed)
+
+
+class Blind(nn.Module):
+    """Noise of the input's shape is laid over so much of what was to be read."""
+
+    def __init__(self, inner: nn.Module, width: float) -> None:
+        super().__init__()
+        self.inner, self.width = inner, width
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(self.width * torch.randn(x.shape))
+
+
+def blind(width: float) -> Change:
+    return lambda parts: dataclasses.replace(parts, model=Blind(parts.model, width))
+
+
+def sharpened(factor: float) -> Change:
+    """Queries and keys are drawn too wide."""
+
+    def change(parts: Parts) -> Parts:
+        with torch.no_grad():
+            parts.model.block.self_attn.in_proj_weight[:64].mul_(factor)
+        return parts
+
+    return change
+
+
 REACH_FAULTS: list[tuple[str, str, Change]] = [
     ("R22i", "image", remembering(0.5)),
     ("R22i", "table", remembering(0.2)),
     ("R30d", "image", inserted("large", Dropping(0.02))),
     ("R30d", "table", inserted("second", Dropping(0.01))),
+    ("R30f", "image", softened(0.6)),
+    ("R30f", "text", softened(0.9)),
+    ("R30f", "words", softened(0.5)),
+    ("R02b", "image", blind(1.0)),
+    ("R02b", "table", blind(0.5)),
+    ("R28e", "text", sharpened(20.0)),
+    ("R28e", "text", sharpened(60.0)),
     ("R35g", "series", gates_shut(-6.0)),
     ("R35g", "image", one_by_one(0.2, 10)),
     ("R35g", "table", one_by_one(0.1, 2)),

@@ -31,6 +31,7 @@ ROWS = [
 ONE_MODALITY = {
     "R04c": "only sequences have a target at every position, that the next input could be",
     "R25c": "only of a model that foretells the next token must no position see a later one",
+    "R28e": "only in sequences do places attend to one another",
     "R14a": "weights declare a mean, a deviation and a size of images only",
     "R14b": "only images have channels whose order the weights declare",
     "R04e": "only in tables is a feature by itself a measurement with a meaning",

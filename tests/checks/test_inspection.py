@@ -41,7 +41,7 @@ def trained(rundir: Path, *, looked_at: bool) -> tuple[dict[str, torch.Tensor], 
     if looked_at:
         found = inspect(of_recipe(parts), torch.device("cpu"), Bounds())
         of_others = {"alone", "targets", "standards", "declared", "causality", "neutral", "visits"}
-        assert set(found.absent) <= of_others | {"augmented", "workers", "reload"}
+        assert set(found.absent) <= of_others | {"augmented", "workers", "reload", "attention"}
         assert set(found.pictures["drawn"]) == set(DRAWINGS)
         assert found.pictures["drawn"]["gallery"]["augmented_by"] == ["mixup", "noise"]
     training = Training(parts, run)

@@ -1,12 +1,17 @@
 """Every fault that only a run can show is the first finding; healthy trainings raise no alarm."""
 
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 import pytest
 import torch
+from plain_recipe_faults import PLAIN_RECIPE_FAULTS
+from recipe_seen import recipe_seen
 from run_faults import FAULTS, SLIPS, by_hand
 from run_gallery import diagnosed, looked, warned, watched
+from stranger_seen import told
+from stranger_seen import warned as of_all
 
 from bisector.checks.run_catalogue import RUN
 from bisector.model.finding import Stage
@@ -30,6 +35,22 @@ def test_a_fault_is_the_first_finding(tmp_path: Path, name: str) -> None:
     diagnosis = diagnosed(watched(tmp_path, kind, *overrides, fault=fault))
     assert warned(diagnosis)[:1] == [check]
     assert diagnosis.findings[0].evidence
+
+
+SELDOM = [n for n in PLAIN_RECIPE_FAULTS if n not in ("frozen reader, rnn", "nothing enters, mlp")]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] * (n in SELDOM)) for n in PLAIN_RECIPE_FAULTS],
+)
+def test_the_reason_of_a_plain_fault_is_named_first(tmp_path: Path, name: str) -> None:
+    reasons, kind, overrides, fault = PLAIN_RECIPE_FAULTS[name]
+    for folder in ("broken", "healthy"):
+        (tmp_path / folder).mkdir()
+    broken = recipe_seen(tmp_path / "broken", kind, overrides, fault)
+    said = of_all(told(broken, recipe_seen(tmp_path / "healthy", kind, [], None)))
+    assert said[0].rstrip(ascii_lowercase) in reasons.split()
 
 
 @pytest.mark.parametrize("slip", SLIPS)

@@ -15,13 +15,12 @@ EVERY_TIME = {
     "whole set as batch, table", "mean over a mask, table", "made in forward, table",
     "deep sigmoid, table", "weights too wide, numbers", "noise in the loop, table",
     "reloaded each epoch, table", "momentum too high, numbers", "closure without backward, closed",
-    "slow weights that stay, functions",
+    "slow weights that stay, functions", "labels shuffled from the third epoch, descent", "sign lost, descent",
+    "weight decay of 0.3, descent", "clipped to nothing, descent",
 }  # fmt: skip
 NOT_FIRST = {
     "a corner of the image, cnn": "what is left of the images looks repeated",
-    "attention too sharp, endless": "no check sees it",
     "entropy rewarded, cnn": "units die of it, which is named before",
-    "every trick, arrays": "a smoothing of 0.6 prefers worse answers, which is named before",
     "first batch for ever, endless": "the loader does not shuffle, either",
     "first thirty, arrays": "twenty samples look like codes",
     "gradients summed, functions": "nobody shows the gradients: what is seen is that it overflows",

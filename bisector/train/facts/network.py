@@ -64,9 +64,19 @@ def handed(scene: Scene) -> Facts:
         "given": len(there),
         "strangers": len(there - known),
         "not_handed": [n for n, p in own.items() if p.requires_grad and id(p) not in there],
+        "codes": [
+            n for n, p in tables(scene.shown.model) if not p.requires_grad and id(p) not in there
+        ],
         "rates": rates,
         "decays": [float(g.get("weight_decay", 0.0)) for g in groups],
     }
+
+
+def tables(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """The weights of which a token takes a row."""
+    for path, module in model.named_modules():
+        if isinstance(module, nn.Embedding):
+            yield f"{path}.weight".lstrip("."), module.weight
 
 
 def first_step(scene: Scene) -> Facts:

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import FunctionType, MethodType
 from typing import Any
 
 import torch
@@ -156,6 +157,26 @@ def randomness(scene: Scene) -> Facts:
     return {"random": (one - two).float().abs().max().item() / max(size, 1e-12)}
 
 
+def same_make(one: nn.Module, other: nn.Module) -> bool:
+    """Whether two modules are made of the same parts, set alike, with nothing hung on one alone."""
+    return repr(one) == repr(other) and all(
+        made_as(a) == made_as(b) for a, b in zip(one.modules(), other.modules(), strict=True)
+    )
+
+
+def made_as(module: nn.Module) -> tuple[object, ...]:
+    """What a part is set to, if it is torch's, the functions put in its own's place, and its hooks."""
+    own = [n for n, value in vars(module).items() if isinstance(value, FunctionType | MethodType)]
+    ours = not type(module).__module__.startswith("torch.")
+    settings = {} if ours else {n: v for n, v in vars(module).items() if isinstance(v, SETTING)}
+    settings.pop("training", None)
+    return own, settings, len(module._forward_hooks), len(module._forward_pre_hooks)
+
+
+SETTING = bool | int | float | str | None
+"""What layers of torch are set to."""
+
+
 @torch.no_grad()
 def reload(scene: Scene) -> Facts:
     """Whether a second model, given the first one's saved state, gives what the first one gives.
@@ -168,7 +189,7 @@ def reload(scene: Scene) -> Facts:
     x, _ = scene.batch()
     model, other = scene.model(training=False), copy.deepcopy(scene.shown.again()).eval()
     inner = model.module if isinstance(model, First) else model
-    if repr(inner) != repr(other) or inner.state_dict().keys() != other.state_dict().keys():
+    if not same_make(inner, other) or inner.state_dict().keys() != other.state_dict().keys():
         raise Absent("made a second time it is another model")
     lost = other.load_state_dict(inner.state_dict(), strict=False)
     for module in (*inner.modules(), *other.modules()):

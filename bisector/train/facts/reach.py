@@ -1,5 +1,6 @@
 """Facts about how much of a sample the outputs hear of, and how much of what they say is chance."""
 
+import math
 from typing import Any
 
 import torch
@@ -89,7 +90,7 @@ def chance(scene: Scene) -> Facts:
     """How far outputs differ from pass to pass in training mode, and from sample to sample.
 
     And whether a pass gives something else after one of other samples: then a pass leaves something
-    behind.
+    behind. `told` is how far outputs differ between samples where all draws are the same.
     """
     x, _ = scene.batch()
     if len(x) < FEWEST:
@@ -101,13 +102,15 @@ def chance(scene: Scene) -> Facts:
     noise = outs.var(0).mean().item()
     signal = max(outs.mean(0).var(0).mean().item() - noise / PASSES, 0.0)
     quiet = scene.model(training=False)
-    first, _, second = (_given(seeded(quiet), part) for part in (x, x.flip(0), x))
+    first, others, second = (_given(seeded(quiet), part) for part in (x, x.flip(0), x))
     size = max(first.abs().max().item(), 1e-12)
+    same = torch.equal(x, x.flip(0))
     return {
         "noise": noise,
         "signal": signal,
         "share": noise / (noise + signal) if noise + signal > 0 else 0.0,
         "carried": (first - second).abs().max().item() / size,
+        "told": math.inf if same else (first - others).abs().max().item() / size,
     }
 
 
