@@ -57,8 +57,7 @@ def grown_out_of_range(case: Case) -> Clue | None:
     Why it breaks training: one such value in a gradient makes every weight one.
 
     How it is seen: as for an operation that gives NaN, where the operation is a sum, a product or the
-    like of values near the end of the format's range. Where no step could be done again, the first
-    step whose loss is not finite.
+    like of values near the end of the format's range.
 
     How to mend it: what made the values grow: mostly a learning rate that is too high, at the start
     above all.
@@ -71,12 +70,9 @@ def grown_out_of_range(case: Case) -> Clue | None:
     Source: reason 37, "overcoming NaNs: decrease the learning rate".
     """
     found = case.facts["nonfinite"]
-    if not found["met"] or (found.get("operator") and found["born"] != GROWN):
+    if not found.get("operator") or found["born"] != GROWN:
         return None
-    if found.get("operator"):
-        return _born(found)
-    words = f"From step {found['step']} on the loss is not finite; {found['because']}."
-    return Clue(words, {"step": found["step"]})
+    return _born(found)
 
 
 GROWN = "grown"
@@ -130,18 +126,18 @@ def nan_in_evaluation(case: Case) -> Clue | None:
     "a loss that becomes no number",
     needs=("course",),
     severity=Severity.FATAL,
-    remedy=Remedy(
-        "Watch the run (`run.watch`): then the operation is found that gave the first NaN."
-    ),
+    remedy=Remedy("Clamp what goes into log, sqrt or a division; lower the learning rate."),
 )
 def loss_no_number(case: Case) -> Clue | None:
     """From some step on the training loss is NaN or infinite.
 
     Why it breaks training: one such value in a gradient makes every weight one.
 
-    How it is seen: in the logged losses; where the run was watched another finding says more.
+    How it is seen: in the logged losses, or where a watched run's failing step could not be done
+    again, or was finite then; otherwise another finding says more.
 
-    How to mend it: clamp what goes into log, sqrt or a division; lower the learning rate.
+    How to mend it: clamp what goes into log, sqrt or a division; lower the learning rate. Watch the
+    run (`run.watch`), with memory for its states: then the operation is found.
 
     Before:
         loss = -p.log().mean()
@@ -150,8 +146,12 @@ def loss_no_number(case: Case) -> Clue | None:
 
     Source: reason 37, "overcoming NaNs".
     """
-    if case.facts.get("nonfinite", {}).get("met", False):
+    found = case.facts.get("nonfinite", {})
+    if found.get("operator"):
         return None
+    if found.get("met"):
+        words = f"From step {found['step']} on the loss is not finite; {found['because']}."
+        return Clue(words, {"step": found["step"]})
     steps, loss = (numbers(case.each("course", n)) for n in ("loss_steps", "loss"))
     first = next((s for s, v in zip(steps, loss, strict=True) if not math.isfinite(v)), None)
     if first is None:
