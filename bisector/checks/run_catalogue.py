@@ -45,6 +45,7 @@ RUN: tuple[Check, ...] = (
     run_outcome.loss_no_number,
     run_signal.exploding_gradients,
     run_rate.steps_too_long,
+    run_breaks.some_do_not_fit,
     run_signal.jumping_gradients,
     run_signal.dead_units,
     run_signal.saturated_units,

@@ -11,6 +11,7 @@ import slips_of_strangers as strangers
 import slips_of_values as values
 import torch
 from more_idioms import IDIOMS
+from more_plain_slips import MORE_PLAIN_SLIPS
 from other_trainings import OTHER_TRAININGS
 from plain_trainings import PLAIN
 from slips_of_more_idioms import IDIOM_SLIPS
@@ -150,7 +151,14 @@ def planted() -> list[Planted]:
     """Every slip in every training that it goes into."""
     return [
         Planted(f"{_called(slip)}, {kind}", kind, tuple(reasons.split()), slip)
-        for reasons, kinds, slip in (*TABLE, *LATER, *OTHERS, *IDIOM_SLIPS, *PLAIN_SLIPS)
+        for reasons, kinds, slip in (
+            *TABLE,
+            *LATER,
+            *OTHERS,
+            *IDIOM_SLIPS,
+            *PLAIN_SLIPS,
+            *MORE_PLAIN_SLIPS,
+        )
         for kind in kinds.split()
     ]
 

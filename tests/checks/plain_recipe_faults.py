@@ -101,5 +101,9 @@ PLAIN_RECIPE_FAULTS = {
     "patches, cnn": ("R13", "cnn", [], patches),
     "rate x 100, mlp": ("R36", "mlp", ["optimizer.lr=8.0"], None),
     "three steps, transformer": ("R31", "transformer", ["trainer.steps=12"], None),
+    "one epoch, cnn": ("R31", "cnn", ["trainer.epochs=1"], None),
+    "rate 3, transformer": ("R36", "transformer", ["optimizer.lr=3.0"], None),
+    "width 1, mlp": ("R24", "mlp", ["model.width=1"], None),
+    "decay 10, mlp": ("R30 B2", "mlp", ["optimizer.weight_decay=10"], None),
 }
 """Name to reasons, kind, overrides, fault."""
