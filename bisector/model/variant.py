@@ -101,8 +101,10 @@ PROVES: Mapping[str, tuple[Variant, ...]] = {
     "R10": (Variant.SHUFFLE,),
     "R11": (Variant.SMALLER_BATCH,),
     "R12": (Variant.STANDARDISE,),
+    "R12b": (),  # It is the targets that are of another size.
     "R13": (Variant.HALF_AUGMENTATION, Variant.NO_AUGMENTATION),
     "R14": (Variant.STANDARDISE,),
+    "R14b": (),
     "R17": (Variant.INITIALISE,),
     "R18": (Variant.STANDARD_LOSS,),
     "R19": (Variant.STANDARD_LOSS,),
@@ -112,9 +114,12 @@ PROVES: Mapping[str, tuple[Variant, ...]] = {
     "R19h": (Variant.BARE_SCORES,),
     "R19i": (Variant.BARE_SCORES,),
     "R23": (Variant.UNFREEZE,),
+    # What is cut off in the forward pass, or done wrong in the loop, is not mended by what is trained.
+    **dict.fromkeys(("R23a", "R23d", "R23e", "R23i", "R23j"), ()),
     "R24": (Variant.WIDER,),
     "R28": (Variant.INITIALISE,),
     "R30": (Variant.LESS_REGULARISATION, Variant.NO_REGULARISATION),
+    "R30e": (),
     "R31": (Variant.LONGER,),
     "R31b": (Variant.AS_LONG, Variant.LONGER),
     "R34": (Variant.ADAMW, Variant.QUICK_ADAMW, Variant.SGD),
@@ -127,12 +132,14 @@ PROVES: Mapping[str, tuple[Variant, ...]] = {
     "R36": (Variant.LOWER_LR, Variant.MUCH_LOWER_LR, Variant.HIGHER_LR),
     "R36b": (Variant.LOWER_LR, Variant.MUCH_LOWER_LR, Variant.FITTING_LR),
     "R36c": (Variant.FITTING_LR, Variant.HIGHER_LR),
-    "R36h": (),  # Steps that fade are mended by another schedule; no other rate is one.
+    # A schedule that is wrong, or a momentum, is mended by another one; no other rate is that.
+    **dict.fromkeys(("R36a", "R36g", "R36h"), ()),
     "R37": (Variant.CLIP_GRADIENTS, Variant.LOWER_LR, Variant.FULL_PRECISION),
 }
 """THE table: by reason or check, the changes of which each proves it if the training then works.
 
-The likeliest is first. A check whose remedy names its own variants goes before it.
+The likeliest is first. A check whose remedy names its own variants goes before it. A change that cannot
+mend what a check has found must not stand here: that it fails would deny the truth.
 """
 
 
@@ -151,7 +158,7 @@ COUNTED: Mapping[Variant, str] = {
 
 BIRTH = "R37b"
 """The check that names the operation of which a NaN was born."""
-SEEN = frozenset({BIRTH, "R01a", "R22b", "R22g", "R23f", "R33a"})
+SEEN = frozenset({BIRTH, "R01a", "R22b", "R22g", "R23f", "R33a", "R37", "R37d"})
 """Checks that tell what happened, and no guess: a change that does not help denies nothing of it,
 and one that helps something further on, as a lower learning rate does much, explains nothing of it."""
 
