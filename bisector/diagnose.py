@@ -25,10 +25,11 @@ BEFORE = frozenset({Stage.DATA, Stage.MODEL})
 """What can be looked for before anything is trained."""
 
 
-FORETOLD: Mapping[str, str] = {"R18c": "R37b", "R17": "R37b"}
-"""A check before the run, and the one of the run that says what came of it: that is told first.
+FORETOLD: Mapping[str, tuple[str, ...]] = {"R18c": ("R37b",), "R17": ("R37b", "R20")}
+"""A check before the run, and those of the run that say what came of it, or why: these are told first.
 
-Of things foretold it says which has happened; and a first loss off chance makes no operation undefined.
+Of things foretold it says which has happened. A first loss off chance makes no operation undefined,
+and a loud term makes a first loss.
 """
 
 
@@ -105,7 +106,7 @@ def _place(
     check: Check, met: Mapping[str, Check], checks: Sequence[Check]
 ) -> tuple[tuple[bool, int, int], bool]:
     """Where a finding is told: what was foretold and then met comes right after that."""
-    foretold = met.get(FORETOLD.get(check.id, ""))
+    foretold = next((met[other] for other in FORETOLD.get(check.id, ()) if other in met), None)
     return rank(foretold or check, checks), foretold is not None
 
 

@@ -67,7 +67,7 @@ def outputs_of_chance(case: Case) -> Clue | None:
     Source: reason 2, "try random input": if it makes no difference, the data path destroys the signal.
     """
     told, noise = case.number("chance", "told"), case.number("chance", "noise")
-    if not noise > 0 or told > case.limits["told"]:
+    if not noise > 0 or not told <= case.limits["told"]:
         return None
     words = f"With the same draws other samples change outputs by {told:.2g} of their size."
     return Clue(words, {"noise": noise}, Crossed("told", told))

@@ -104,8 +104,8 @@ def added_term(case: Case) -> Clue | None:
     what the main one asks for.
 
     How it is seen: the norm of each term's gradient at the worst of a few steps, where the baseline's
-    loss has no such terms; and the validation loss, else the training loss, is far above the
-    baseline's.
+    loss has no such terms; where it has the same, at the first step, when weights are the same; and
+    the validation loss, else the training loss, is far above the baseline's.
 
     How to mend it: a tenth of its weight, until the main loss is learnt as without it.
 
@@ -116,8 +116,10 @@ def added_term(case: Case) -> Clue | None:
 
     Source: reason 20, "check the loss weights"; Chen et al. (2018), GradNorm, arXiv:1711.02257.
     """
-    least = _main_share(case.facts)
-    if not least < min(case.limits["share"], 0.5 * _main_share(case.healthy)):
+    terms = [f.get("run_terms", {}).get("names", []) for f in (case.facts, case.healthy)]
+    # Later on the same terms may be out of balance for any other reason.
+    least, usual = (_main_share(f, first=terms[0] == terms[1]) for f in (case.facts, case.healthy))
+    if not least < min(case.limits["share"], 0.5 * usual):
         return None
     name = "val_loss" if case.each("course", "val_loss") else "loss"
     own, usual = ends(case.facts, name), ends(case.healthy, name)
@@ -127,12 +129,13 @@ def added_term(case: Case) -> Clue | None:
     return Clue(words, {"share": case.each("run_terms", "share")[:20]}, Crossed("share", least))
 
 
-def _main_share(facts: Facts) -> float:
-    """The least share of the gradient that the main term brings; 1: there is one term."""
+def _main_share(facts: Facts, *, first: bool) -> float:
+    """The share of the gradient that the main term brings, at first or at the least; 1: it is alone."""
     terms = facts.get("run_terms", {})
     names = [str(n) for n in terms.get("names", [])]
     main = next((i for i, n in enumerate(names) if n.startswith(STANDARD)), 0)
-    return min(column(terms.get("share", []), main), default=1.0)
+    shares = column(terms.get("share", []), main)
+    return min(shares[:1] if first else shares, default=1.0)
 
 
 @check(
