@@ -44,10 +44,14 @@ def steps_fade(case: Case) -> Clue | None:
         return None
     longest = max(ratio for _, ratio in known)
     lasting = [s for s, r in known if r > case.limits["spent"] * longest]
-    share = 1 - lasting[-1] / known[-1][0] if lasting else 0.0
+    # Looks lie apart: of the steps before the first one that saw it nothing is known.
+    faded = [s for s, _ in known if not lasting or s > lasting[-1]]
+    share = 1 - faded[0] / known[-1][0] if lasting and faded else 0.0
     if share < case.limits["share"]:
         return None
-    words = f"After step {lasting[-1]:.0f} of {known[-1][0]:.0f} no step is a thousandth of the longest."
+    words = (
+        f"From step {faded[0]:.0f} of {known[-1][0]:.0f} on no step is a thousandth of the longest."
+    )
     return Clue(words, {"steps": steps[:60], "ratio": ratios[:60]}, Crossed("share", share))
 
 
