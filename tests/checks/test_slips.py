@@ -20,14 +20,12 @@ EVERY_TIME = {
 }  # fmt: skip
 NOT_FIRST = {
     "a corner of the image, cnn": "what is left of the images looks repeated",
-    "entropy rewarded, cnn": "units die of it, which is named before",
     "first batch for ever, endless": "the loader does not shuffle, either",
     "first thirty, arrays": "twenty samples look like codes",
     "gradients summed, functions": "nobody shows the gradients: what is seen is that it overflows",
-    "outputs held down, rnn": "the first step is long, too",
     "pixel by pixel x 1.6, rnn": "the first loss is far too high, which is named before",
 }
-"""Slips of which the true reason is not named first, and why; all but one are among the first three."""
+"""Slips of which the true reason is not named first, and why; it is among the first three of each."""
 
 
 def marks(slip: Planted) -> list[pytest.MarkDecorator]:
