@@ -77,7 +77,7 @@ class Alarm:
             self._ring(self._origin.of_gradient)
 
     def _open(self, tensor: torch.Tensor) -> bool:
-        return not self._rung and (self._wait or tensor.device.type == "cpu")
+        return not self._rung and (self._wait or tensor.is_cpu)
 
     def _ring(self, explain: Callable[[], Mapping[str, Any]]) -> None:
         self._rung = True

@@ -72,7 +72,7 @@ class Histograms:
 def sample(tensor: torch.Tensor) -> torch.Tensor:
     """Values spread evenly over a tensor, in their order [SAMPLES]; of a small one, each repeated."""
     flat = tensor.detach().reshape(-1)
-    return flat[_places(len(flat), flat.device)].float()
+    return flat.index_select(0, _places(len(flat), flat.device)).float()
 
 
 @functools.lru_cache(maxsize=64)

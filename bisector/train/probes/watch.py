@@ -235,13 +235,16 @@ class Watch:
         found = [tensors.gradient(p) for p in self.parameters.values()]
         with_gradient = [i for i, g in enumerate(found) if g is not None]
         gradients = [g for g in found if g is not None]
+        moved = len(self.before) == len(after)
+        updates = tensors.differences(after, self.before) if moved else []
+        norms, pulled = tensors.norms([*after, *gradients, *updates]), len(after) + len(gradients)
         columns = {
-            "weight_norm": tensors.norms(after),
+            "weight_norm": norms[: len(after)],
             "weight_bounds": tensors.bounds(after),
-            "gradient_norm": tensors.norms(gradients),
+            "gradient_norm": norms[len(after) : pulled],
         }
-        if len(self.before) == len(after):
-            columns["update_norm"] = tensors.norms(tensors.differences(after, self.before))
+        if moved:
+            columns["update_norm"] = norms[pulled:]
         self.before = []
         words = {} if len(gradients) == len(found) else {"with_gradient": with_gradient}
         return words, columns
