@@ -16,7 +16,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import product
@@ -39,6 +39,10 @@ from bisector.train.probes.watch import Watch
 
 BLOCK = 10
 """Steps of one copy at a time."""
+LENGTHS = {1000: 5, 5000: 2, 20_000: 1}
+"""Steps of a watched run, and how many runs: short ones are many, as each has its own luck."""
+QUICK = 5000
+"""The most steps in the quick version."""
 
 
 class Spent(NamedTuple):
@@ -47,6 +51,10 @@ class Spent(NamedTuple):
     cpu: float
     """The processor's, which other work on the machine hardly touches."""
     wall: float
+
+
+Pair = tuple[Spent, Spent]
+"""Of a block of the plain copy and one of the watched copy."""
 
 
 class Training:
@@ -236,14 +244,14 @@ def monitors() -> dict[str, Monitor]:
     return found
 
 
-def measure(make: Callable[[str], Training], monitor: Monitor, steps: int) -> dict[str, float]:
-    """Overhead of a whole run of `steps`, in percent, and its 90 % interval over pairs of blocks."""
+def measure(make: Callable[[str], Training], monitor: Monitor, steps: int) -> list[Pair]:
+    """What each pair of blocks took in one run of `steps`: a plain and a watched copy, in turns."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     # What a process does once and then no more is no part of either.
     make(device).train(BLOCK)
     plain, watched = make(device), make(device)
     rng = random.Random(0)
-    spent: list[tuple[Spent, Spent]] = []
+    spent: list[Pair] = []
     with tempfile.TemporaryDirectory() as folder:
         other = monitor(watched, Path(folder))
         for _ in range(steps // BLOCK):
@@ -257,13 +265,20 @@ def measure(make: Callable[[str], Training], monitor: Monitor, steps: int) -> di
                 other.rest()
             spent.append((times["plain"], times["watched"]))
         other.end()
-    cpu = overhead([(p.cpu, w.cpu) for p, w in spent], rng)
-    wall = overhead([(p.wall, w.wall) for p, w in spent], rng)
-    counts = wall if device == "cuda" else cpu
-    return counts | {
-        "cpu_percent": cpu["overhead_percent"],
-        "wall_percent": wall["overhead_percent"],
-    }
+    return spent
+
+
+def summary(runs: Sequence[Sequence[Pair]]) -> dict[str, object]:
+    """Overhead over all runs in percent, its 90 % interval over pairs of blocks, and that of each run."""
+
+    def of(pairs: Sequence[Pair], clock: str) -> list[tuple[float, float]]:
+        return [(getattr(p, clock), getattr(w, clock)) for p, w in pairs]
+
+    clock = "wall" if torch.cuda.is_available() else "cpu"
+    pairs = [pair for run in runs for pair in run]
+    wall = overhead(of(pairs, "wall"), random.Random(0))["overhead_percent"]
+    each = [overhead(of(run, clock), random.Random(0))["overhead_percent"] for run in runs]
+    return overhead(of(pairs, clock), random.Random(0)) | {"runs": each, "wall_percent": wall}
 
 
 def overhead(spent: list[tuple[float, float]], rng: random.Random) -> dict[str, float]:
@@ -288,11 +303,14 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="one object a line")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    lengths = (1000, 5000) if args.quick else (1000, 5000, 20_000)
-    for name, monitor, steps in product(TRAININGS, monitors(), lengths):
-        row: dict[str, object] = {"training": name, "monitor": monitor, "steps": steps}
-        row |= measure(TRAININGS[name], monitors()[monitor], steps)
-        print(json.dumps(row) if args.json else told(row), flush=True)
+    for name, monitor in product(TRAININGS, monitors()):
+        ours = monitors()[monitor] in (Ours, OursAround)
+        for steps, runs in (LENGTHS if ours else {1000: 1}).items():
+            if args.quick and steps > QUICK:
+                continue
+            taken = [measure(TRAININGS[name], monitors()[monitor], steps) for _ in range(runs)]
+            row = {"training": name, "monitor": monitor, "steps": steps, **summary(taken)}
+            print(json.dumps(row) if args.json else told(row), flush=True)
     return 0
 
 
@@ -300,7 +318,7 @@ def told(row: dict[str, object]) -> str:
     """One line for people."""
     return (
         f"{row['training']}, {row['monitor']}, {row['steps']:,} steps: {row['overhead_percent']:+} % "
-        f"({row['low']} to {row['high']}; wall {row['wall_percent']:+} %), "
+        f"({row['low']} to {row['high']}; runs {row['runs']}; wall {row['wall_percent']:+} %), "
         f"{row['ms_per_step']} ms a step"
     )
 
