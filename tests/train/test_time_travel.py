@@ -288,3 +288,32 @@ def test_a_function_whose_steps_are_its_own_is_told_the_operation_of_the_loss(tm
     seen = observed(tmp_path).facts["nonfinite"]
     assert (seen["step"], seen["operator"], seen["cause"]) == (3, "log", "the logarithm of 0")
     assert not model._forward_pre_hooks
+
+
+SLOPES = {
+    "sqrt": (lambda z: z.sqrt(), "the slope of sqrt at 0"),
+    "log": (lambda z: torch.where(z > 0, z.log(), 0.0), "the slope of log at 0"),
+    "acos": (lambda z: (1 - z).acos(), "the slope of the arc cosine at -1 or 1"),
+    "pow": (lambda z: z.pow(0.3), "the slope of this power at 0"),
+}
+
+
+@pytest.mark.parametrize("operator", SLOPES)
+def test_a_function_is_told_the_operation_of_its_loss_whose_slope_is_infinite(tmp_path, operator):
+    torch.manual_seed(0)
+    penalty, cause = SLOPES[operator]
+    run = Observing(tmp_path, 0, ProbeSettings())
+    model = nn.Linear(4, 3)
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    run.watch(model, optimizer)
+    for apart in (0.5, 0.5, 0.0):
+        out = model(torch.randn(8, 4))
+        distance = (out - out.detach() + apart).square()
+        optimizer.zero_grad()
+        (F.cross_entropy(out, torch.arange(8) % 3) + penalty(distance).mean()).backward()
+        optimizer.step()
+    run.close()
+    seen = observed(tmp_path).facts["nonfinite"]
+    assert (seen["step"], seen["phase"]) == (3, "backward")
+    assert (seen["operator"], seen["cause"]) == (f"the gradient of {operator}", cause)
+    assert seen["where"] == "in the loss, outside of the model"

@@ -9,7 +9,8 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from bisector.train.onlooker.intake import Intake
-from bisector.train.onlooker.origin import Origin, finite
+from bisector.train.onlooker.origin import THE_LOSS, Origin, finite
+from bisector.train.onlooker.slopes import Slopes
 from bisector.train.probes import backward
 from bisector.train.probes.guard import Guard
 from bisector.train.probes.watch import Watch
@@ -27,6 +28,7 @@ class Alarm:
     def __init__(self, watch: Watch, guard: Guard, *, wait: bool) -> None:
         self._watch, self._wait = watch, wait
         self._origin = Origin(watch.model, _names(watch))
+        self._slopes = Slopes()
         self._intake = Intake(watch.recorder)
         self._called = guard(self._call)
         self._heard, self._before = guard(self._hear), guard(self._before_step)
@@ -68,13 +70,17 @@ class Alarm:
         loss = self._watch.unscaled(roots[0])
         if not finite(loss):
             self._ring(lambda: self._origin.of_loss(loss))
+            return
+        self._slopes.read(roots[0])
 
     def _before_step(self, optimizer: Optimizer, *_: object) -> None:
         first = self._origin.first
-        if first is None or optimizer is not self._watch.optimizer:
+        if first is None or optimizer is not self._watch.optimizer or not self._open(first):
             return
-        if self._open(first) and not self._origin.sound():
-            self._ring(self._origin.of_gradient)
+        if self._origin.sound():
+            self._slopes.forget()
+        else:
+            self._ring(lambda: self._origin.of_gradient(self._slopes.facts(THE_LOSS)))
 
     def _open(self, tensor: torch.Tensor) -> bool:
         return not self._rung and (self._wait or tensor.is_cpu)

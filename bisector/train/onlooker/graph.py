@@ -1,30 +1,35 @@
 """What the graph of a loss tells of how it was computed: operations that were given what they cannot take."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch.autograd.graph import Node
 
 from bisector.train.probes.births import ranges_told
 from bisector.train.probes.causes import INSIDE, VALUES, Cause, divided
+from bisector.train.probes.heads import nodes_of
 from bisector.train.probes.tracer import Operation, Range, range_of
 
 MOST = 2000
 """Operations that are looked at, from the loss backwards."""
+Facts = dict[str, Any]
 OVERFLOW = "Subtract the largest value first, clamp, or use logsumexp, softplus or log_softmax."
 
 
-def born_in_graph(root: torch.Tensor, module: str) -> dict[str, Any] | None:
+def born_in_graph(root: torch.Tensor, module: str) -> Facts | None:
     """The earliest operation that must have given NaN or infinity, as the facts of a birth; else None."""
-    found = [(node, *each) for node in _nodes(root.grad_fn) if (each := _wrong(node))]
+    found = [(node, *each) for node in nodes_of(root.grad_fn, MOST) if (each := _wrong(node))]
     if not found:
         return None
     # Numbers are given out as the forward pass goes on.
     _, operation, cause = min(found, key=lambda each: each[0]._sequence_nr())
+    return told_of(operation, cause, module)
+
+
+def told_of(operation: Operation, cause: Cause, module: str) -> Facts:
+    """An operation that the graph tells of and what is wrong with it, as the facts of a birth."""
     return {
         "operator": operation.name,
-        "phase": "forward",
+        "phase": operation.phase,
         "module": module,
         "where": f"in {module}",
         "born": cause.born,
@@ -37,22 +42,11 @@ def born_in_graph(root: torch.Tensor, module: str) -> dict[str, Any] | None:
     }
 
 
-def _nodes(root: Node | None) -> Iterator[Any]:
-    waiting = [root] if root is not None else []
-    seen = set(waiting)
-    while waiting and len(seen) < MOST:
-        node = waiting.pop()
-        yield node
-        inner = [n for n, _ in node.next_functions if n is not None and n not in seen]
-        seen |= set(inner)
-        waiting += inner
-
-
 def _wrong(node: Any) -> tuple[Operation, Cause] | None:
     """What is wrong with what an operation was given or gave, as far as it keeps these."""
     name = node.name().rstrip("0123456789").removesuffix("Backward").lower()
-    given = _saved(node, "other") if name == "div" else _saved(node, "self")
-    gave = _saved(node, "result")
+    given = _range(node, "other") if name == "div" else _range(node, "self")
+    gave = _range(node, "result")
     numbers = [v for v in (getattr(node, "_saved_exponent", None),) if isinstance(v, int | float)]
     inputs = [given] if given is not None else []
     output = gave or given
@@ -77,11 +71,17 @@ def _cause(operation: Operation, gave: Range | None) -> Cause | None:
     return None
 
 
-def _saved(node: Any, name: str) -> Range | None:
+def _range(node: Any, name: str) -> Range | None:
+    kept = saved(node, name)
+    return range_of(kept) if kept is not None else None
+
+
+def saved(node: Any, name: str) -> torch.Tensor | None:
+    """A tensor of real numbers that an operation keeps for its backward pass."""
     try:
         found = getattr(node, f"_saved_{name}", None)
     except RuntimeError:
         return None  # Freed: a backward pass has been through here already.
     if not isinstance(found, torch.Tensor) or not found.is_floating_point():
         return None
-    return range_of(found)
+    return found.detach()

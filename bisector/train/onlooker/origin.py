@@ -59,12 +59,16 @@ class Origin:
             or {"because": f"weights and model outputs are finite: it is in {THE_LOSS}"}
         )
 
-    def of_gradient(self) -> Facts:
-        """Where it began, of a gradient that is not finite, of a loss that is."""
+    def of_gradient(self, slope: Facts | None) -> Facts:
+        """Where it began, of a gradient that is not finite, of a loss that is.
+
+        Args:
+            slope: an operation near the loss, whose slope was infinite in this step.
+        """
         named = list(self._model.named_parameters())
         wrong = [n for n, p in named if (g := gradient(p)) is not None and not finite(g)]
         because = f"the loss is finite, and the gradient of {wrong[-1]} is the first that is not"
-        return self._in_model(back=True) or {"because": because}
+        return self._in_model(back=True) or slope or {"because": because}
 
     def _in_model(self, *, back: bool) -> Facts | None:
         """Where it began, if the model's own passes give it on what it was given last."""

@@ -35,7 +35,7 @@ def squashed(root: torch.Tensor) -> list[str]:
 
     Empty: there is none, or the graph does not show it, as that of a compiled loss.
     """
-    for node in _nodes(root.grad_fn):
+    for node in nodes_of(root.grad_fn, MOST):
         taking = name_of(node)
         for given in map(name_of, _given(node)):
             if given in TAKES_SCORES.get(taking, ()):
@@ -48,15 +48,15 @@ def name_of(node: Any) -> str:
     return str(node.name()).rstrip("0123456789").removesuffix("Backward")
 
 
-def _nodes(root: Node | None) -> Iterator[Node]:
-    """The operations, those near the loss first."""
+def nodes_of(root: Node | None, most: int) -> Iterator[Node]:
+    """The operations of a graph, about so many at most, those near the loss first."""
     found = [root] if root is not None else []
     seen = set(found)
     for node in found:
         yield node
         inner = [n for n, _ in node.next_functions if n is not None and n not in seen]
         seen |= set(inner)
-        if len(found) < MOST:
+        if len(found) < most:
             found += inner
 
 
