@@ -10,6 +10,7 @@ in the same way, where they are installed. The goal on a CPU is an overhead of a
 """
 
 import argparse
+import gc
 import json
 import random
 import statistics
@@ -247,8 +248,9 @@ def monitors() -> dict[str, Monitor]:
 def measure(make: Callable[[str], Training], monitor: Monitor, steps: int) -> list[Pair]:
     """What each pair of blocks took in one run of `steps`: a plain and a watched copy, in turns."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    # What a process does once and then no more is no part of either.
+    # What a process does once and then no more is no part of either, nor what earlier runs left.
     make(device).train(BLOCK)
+    gc.collect()
     plain, watched = make(device), make(device)
     rng = random.Random(0)
     spent: list[Pair] = []
