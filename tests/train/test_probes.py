@@ -18,7 +18,9 @@ from torch.nn import functional as F  # noqa: N812 - everybody's name for it
 from bisector.train.loop import Training, train
 from bisector.train.observing import Observing, run_in
 from bisector.train.parts import build
+from bisector.train.probes.recorder import Recorder
 from bisector.train.probes.settings import ProbeSettings, next_look
+from bisector.train.probes.watch import Watch
 from bisector.train.run import Run
 
 DIGITS = "bisector.recipes.digits"
@@ -141,6 +143,22 @@ def test_the_passes_of_training_and_of_evaluation_are_told_apart(looks):
     assert looks[-1]["forwards"]["train"] == looks[-1]["backwards"] == looks[-1]["step"]
     assert looks[-1]["forwards"]["eval_no_grad"] > 0
     assert looks[-1]["forwards"]["train_no_grad"] == 0
+
+
+@pytest.mark.parametrize("p", [0.0, 0.1])
+def test_a_hook_stays_on_a_model_only_where_its_mode_makes_a_difference(tmp_path, p):
+    model = nn.Sequential(nn.Linear(4, 3), nn.Dropout(p))
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    watch = Watch(Recorder(tmp_path / "observations.jsonl"), model, optimizer, None)
+    watch.begin()
+    for _ in range(2):
+        optimizer.zero_grad()
+        model(torch.ones(2, 4)).sum().backward()
+        optimizer.step()
+    assert watch.due == 4
+    assert bool(model._forward_pre_hooks) == (p > 0)
+    watch.end()
+    assert not model._forward_pre_hooks
 
 
 def test_a_function_is_watched_without_naming_its_optimizer(tmp_path):

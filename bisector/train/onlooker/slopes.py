@@ -5,6 +5,7 @@ that is seen the graph is gone, so it is read before, where there are such opera
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -37,13 +38,25 @@ STEEP: Mapping[str, tuple[str, Distance]] = {
 """Operation to what its graph keeps of it, and how far that is from where the slope is infinite."""
 
 
+@dataclass(frozen=True, slots=True)
+class Steep:
+    """An operation whose slope is infinite somewhere."""
+
+    name: str
+    kept: torch.Tensor
+    far: torch.Tensor
+    """How far each of its values is from there."""
+    exponent: float
+    """Of a power; 0 of others."""
+
+
 class Slopes:
     """Those of one training's losses, from step to step."""
 
     def __init__(self) -> None:
         self._passes = 0
         self._any = False
-        self._met: tuple[Any, torch.Tensor, Operation] | None = None
+        self._met: Steep | None = None
 
     def read(self, root: torch.Tensor) -> None:
         """A backward pass from `root` is about to begin; several may make a step."""
@@ -63,27 +76,25 @@ class Slopes:
 
     def facts(self, module: str) -> Facts | None:
         """The one that was met in this step, as the facts of a birth; None: there was none."""
-        if self._met is None:
+        met = self._met
+        if met is None:
             return None
-        _, given, operation = self._met
-        cause = SLOPES[operation.forward](operation)
+        far = [range_of(met.far)]
+        operator = f"the gradient of {met.name}"
+        operation = Operation(operator, "backward", "", "", met.name, far, far[0], [met.exponent])
+        cause = SLOPES[met.name](operation)
         if cause is None:
             return None
-        operation.inputs = [range_of(given)]
+        operation.inputs = [range_of(met.kept)]
         return told_of(operation, cause, module)
 
 
-def _infinite(node: Any) -> tuple[Any, torch.Tensor, Operation] | None:
+def _infinite(node: Any) -> Steep | None:
     """What an operation keeps, if its slope is infinite for any value of that."""
-    kind = name_of(node)
-    keeps, distance = STEEP[kind]
+    keeps, distance = STEEP[name_of(node)]
     kept = saved(node, keeps)
     exponent = getattr(node, "_saved_exponent", 0.0)
     if kept is None or not isinstance(exponent, int | float) or exponent >= 1:
         return None
     far = distance(kept)
-    if not bool((far == 0).any()):
-        return None
-    name, ranges = kind.lower(), [range_of(far)]
-    operator = f"the gradient of {name}"
-    return node, kept, Operation(operator, "backward", "", "", name, ranges, ranges[0], [exponent])
+    return Steep(name_of(node).lower(), kept, far, exponent) if bool((far == 0).any()) else None
