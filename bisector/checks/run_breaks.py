@@ -39,9 +39,8 @@ def no_longer_fits(case: Case) -> Clue | None:
 
     Source: reason 4, "make sure input is connected to output".
     """
-    constant = float(str(case.facts["start"].get("constant", math.nan)))
-    loss = numbers(case.each("course", "loss"))
-    if len(loss) < 4 * WINDOW or not all(map(math.isfinite, loss)) or not constant > 0:
+    constant, loss = _constant(case), numbers(case.each("course", "loss"))
+    if not _enough(loss, constant):
         return None
     cut = _break(loss)
     earlier, later = sorted(loss[cut - WINDOW : cut]), sorted(loss[cut : cut + WINDOW])
@@ -61,6 +60,16 @@ def no_longer_fits(case: Case) -> Clue | None:
 
 WINDOW = 5
 """Losses in a median: one batch may be hard."""
+
+
+def _constant(case: Case) -> float:
+    """The loss of the best answer that does not look at the sample; NaN: it is not known."""
+    return float(str(case.facts["start"].get("constant", math.nan)))
+
+
+def _enough(loss: Sequence[float], constant: float) -> bool:
+    """Whether there are losses enough for medians on either side, all finite, and one to hold them against."""
+    return len(loss) >= 4 * WINDOW and all(map(math.isfinite, loss)) and constant > 0
 
 
 def _break(loss: Sequence[float]) -> int:
@@ -100,9 +109,8 @@ def some_do_not_fit(case: Case) -> Clue | None:
 
     Source: reason 4, "make sure input is connected to output".
     """
-    constant = float(str(case.facts["start"].get("constant", math.nan)))
-    loss = sorted(late(numbers(case.each("course", "loss"))))
-    if len(loss) < 4 * WINDOW or not all(map(math.isfinite, loss)) or not constant > 0:
+    constant, loss = _constant(case), sorted(late(numbers(case.each("course", "loss"))))
+    if not _enough(loss, constant):
         return None
     part = math.ceil(case.limits["part"] * len(loss))
     cut = max(range(part, len(loss) - part + 1), key=lambda i: loss[i] - loss[i - 1])
