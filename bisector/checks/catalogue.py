@@ -51,6 +51,7 @@ CATALOGUE: tuple[Check, ...] = (
     splits.splits_prepared_differently,
     splits.standardised_by_others,
     splits.shared_samples,
+    reach.places_alike,
     inputs.inputs_not_standardised,
     # What is to be learnt from it.
     targets.targets_repeat_the_input,

@@ -257,7 +257,8 @@ def still_parameters(case: Case) -> Clue | None:
     Why it breaks training: they do not move, and nothing says so.
 
     How it is seen: zero on two batches, and still so after the weights were moved a little, which
-    lets gradients through layers that are initialised to zero on purpose.
+    lets gradients through layers that are initialised to zero on purpose; and in the run, if there
+    was one.
 
     How to mend it: look for units that are negative for every sample before ReLU, `round`,
     `sign`, a clamp whose range is always left, a mask.
@@ -269,7 +270,9 @@ def still_parameters(case: Case) -> Clue | None:
 
     Source: reason 23; reason 35 for dead units.
     """
-    names = case.each("parameters", "still")
+    # In a run the loss may have further terms, which no inspection is shown.
+    pulled = set(case.facts.get("held", {}).get("with_pull", []))
+    names = [n for n in case.each("parameters", "still") if n not in pulled]
     if not names:
         return None
     return Clue(f"The gradient is zero in {named(names)}.", {"parameters": names})

@@ -3,7 +3,7 @@
 import math
 
 from bisector.checks.check import check
-from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy, Severity
+from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy, Severity, Stage
 
 
 @check(
@@ -71,6 +71,47 @@ def outputs_of_chance(case: Case) -> Clue | None:
         return None
     words = f"With the same draws other samples change outputs by {told:.2g} of their size."
     return Clue(words, {"noise": noise}, Crossed("told", told))
+
+
+@check(
+    "R02c",
+    "places of a sample that all count alike",
+    needs=("reach", "inputs"),
+    seat=Stage.DATA,
+    remedy=Remedy("Look for a mean, a sum or a pooling before the first layer."),
+    limits={
+        "least": Limit(0.9999, "of the place that counts most: the rounding of single precision"),
+        "places": Limit(8, "our choice: of a few places nothing is said"),
+    },
+)
+def places_alike(case: Case) -> Clue | None:
+    """All that the outputs hear of a sample's numbers is their sum.
+
+    Why it breaks training: where a value stands is what tells samples apart, and it is lost before the
+    first layer.
+
+    How it is seen: the slope of the untrained outputs by each place of the inputs is the same at all
+    places, and the weights differ.
+
+    How to mend it: pool behind the layers that look for shapes, and not before them.
+
+    Before:
+        logits = net(x.mean((2, 3), keepdim=True).expand_as(x))
+    After:
+        logits = net(x)
+
+    Source: reason 2, "try random input": if it makes no difference, the data path destroys the signal.
+    """
+    least, places = case.number("reach", "least"), case.number("reach", "places")
+    if case.text("inputs", "kind") != "numbers" or places < case.limits["places"]:
+        return None
+    if case.number("reach", "nothing") > 0 or least < case.limits["least"]:
+        return None
+    # Units that are all alike make every place count alike, too.
+    if case.facts.get("weights", {}).get("alike"):
+        return None
+    words = f"Each of a sample's {places:.0f} places counts as much as any other."
+    return Clue(words, {"share": case.each("reach", "share")}, Crossed("least", least))
 
 
 @check(

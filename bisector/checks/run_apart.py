@@ -143,7 +143,12 @@ def _main_share(facts: Facts, *, first: bool) -> float:
     "nothing learnt of the inputs",
     needs=("start", "course"),
     remedy=Remedy("Print ten pairs of input and target as the loss receives them."),
-    limits={"left": Limit(0.95, "our choice: of the loss of the best constant answer")},
+    limits={
+        "left": Limit(0.95, "our choice: of the loss of the best constant answer"),
+        "known": Limit(
+            0.8, "our choice: the same of the training loss, where the other is as high"
+        ),
+    },
 )
 def nothing_of_inputs(case: Case) -> Clue | None:
     """The loss ends where one answer to all samples gets it, though the baseline learns far more.
@@ -152,7 +157,8 @@ def nothing_of_inputs(case: Case) -> Clue | None:
     of the two was shuffled or read ahead; or it never reaches the outputs.
 
     How it is seen: the training loss at the end against that of the best answer which does not look
-    at the sample: each class as often as it comes. Whatever else is found comes before it.
+    at the sample: each class as often as it comes, the mean of numbers. Or the validation loss, where
+    the training loss is not much lower. Whatever else is found comes before it.
 
     How to mend it: follow a pair from the data set to the loss.
 
@@ -163,12 +169,16 @@ def nothing_of_inputs(case: Case) -> Clue | None:
 
     Source: reason 4, "make sure input is connected to output".
     """
-    constant = float(str(case.facts["start"].get("constant", math.nan)))
+    start = case.facts["start"]
+    # Of targets that are numbers, their mean is the best answer that does not look at the sample.
+    least = math.nan if "classes" in start else start.get("ignorant", math.nan)
+    constant = float(str(start.get("constant", least)))
     own, usual = ends(case.facts, "loss"), ends(case.healthy, "loss")
     losses = numbers(case.each("course", "loss"))
     if len(losses) < FEW or not all(map(math.isfinite, losses)):
         return None
-    if not constant > 0 or not own > case.limits["left"] * constant:
+    held_out = ends(case.facts, "val_loss") if own > case.limits["known"] * constant else math.nan
+    if not constant > 0 or not any(v > case.limits["left"] * constant for v in (own, held_out)):
         return None
     # Without a baseline nobody knows whether more can be learnt.
     if not usual < case.limits["left"] * own:

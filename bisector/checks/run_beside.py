@@ -1,7 +1,8 @@
 """R09, R24, R31, R34: what a run lacks beside the baseline's, which trains."""
 
 from bisector.checks.check import check
-from bisector.checks.run_series import ends, finite, late
+from bisector.checks.run_outcome import falls, long_enough, still_falling
+from bisector.checks.run_series import ends, finite, late, length
 from bisector.model.finding import Case, Clue, Crossed, Facts, Limit, Remedy
 from bisector.model.variant import BASELINE_STEPS
 
@@ -120,7 +121,7 @@ def fewer_steps(case: Case) -> Clue | None:
 
     Source: reason 31, "give it time".
     """
-    made, enough = _length(case.facts), _length(case.healthy)
+    made, enough = length(case.facts), length(case.healthy)
     if not 0 < made < case.limits["share"] * enough:
         return None
     words = f"The run has {made:.0f} steps, and the baseline {enough:.0f}."
@@ -161,10 +162,28 @@ def other_optimizer(case: Case) -> Clue | None:
     )
 
 
-def _length(facts: Facts) -> float:
-    """The steps that a run has from its beginning to its own end; 0: nobody knows."""
-    course, passes = facts.get("course", {}), facts.get("passes", {})
-    if planned := float(course.get("planned", 0)):
-        return planned
-    whole = passes.get("ended", False) and not course.get("cut_short", True)
-    return float(passes.get("steps", 0)) if whole else 0.0
+@check(
+    "R31c",
+    "a loss that still falls where the baseline's is learnt",
+    needs=("course",),
+    remedy=Remedy("Look for what makes it slower than the baseline; else train for longer."),
+    limits=still_falling.limits,
+)
+def falling_still(case: Case) -> Clue | None:
+    """The loss is still falling at the end, and the baseline, with no more steps, has learnt.
+
+    Why it breaks training: it learns more slowly than it should; for twice the steps it might do.
+
+    How it is seen: as that of a loss that still falls, of the run and not of its baseline. Whatever
+    else is found comes before it.
+
+    How to mend it: compare the two, line by line; or give it time.
+
+    Before:
+        epochs: 10
+    After:
+        epochs: 20
+
+    Source: reason 31, "give it time".
+    """
+    return falls(case) if long_enough(case) else None

@@ -143,7 +143,7 @@ def one_batch(case: Case) -> Clue | None:
     remedy=Remedy("Halve the augmentation's strength; look at a batch as the model receives it."),
     limits={
         "apart": Limit(0.05, "our choice: of the baseline's"),
-        "errors": Limit(3.0, "standard errors of the looks: chance makes them one time in thirty"),
+        "errors": Limit(3.0, "standard errors; of few looks as many more as Student's t asks for"),
         "worse": Limit(1.25, "our choice: the loss at the end over the baseline's"),
     },
 )
@@ -176,9 +176,10 @@ def changed_more(case: Case) -> Clue | None:
         here, there = _shares(case.facts["entering"], name), _shares(beside[0], name)
         if min(len(here), len(there)) < FEWEST:
             continue
+        errors = _of_student(case.limits["errors"], len(here) + len(there) - 2)
         gap, chance = fmean(here) - fmean(there), math.hypot(_error(here), _error(there))
         apart = abs(gap) / (1.0 if name == "zero" else fmean(there) or 1.0)
-        if apart > case.limits["apart"] and abs(gap) > case.limits["errors"] * chance:
+        if apart > case.limits["apart"] and abs(gap) > errors * chance:
             words = f"{WORDS[name]} as samples enter the model is {fmean(here):.3g}, and the baseline's {fmean(there):.3g}, of the same loader."
             return Clue(words, {name: here, "baseline": there}, Crossed("apart", apart))
     return None
@@ -186,6 +187,16 @@ def changed_more(case: Case) -> Clue | None:
 
 FEWEST = 3
 """Looks of which the spread is known."""
+
+
+def _of_student(errors: float, freedom: int) -> float:
+    """As many errors as are as seldom by Student's t as these are where the spread is known.
+
+    The first terms of its expansion by one over the degrees of freedom (Fisher and Cornish, 1960).
+    """
+    z = errors
+    first, second = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    return z + first / freedom + second / freedom**2
 
 
 def _error(values: list[float]) -> float:

@@ -93,17 +93,20 @@ def evaluated_in_training_mode(case: Case) -> Clue | None:
         "shift": Limit(
             1.0, "our choice: at one deviation, evaluation sees other activations than training"
         ),
+        "scale": Limit(
+            2.0, "our choice: the variance of a batch over the running one, or under it"
+        ),
         "step": Limit(50, "with momentum 0.1 the start is forgotten to 0.5 % after 50 steps"),
     },
 )
 def batch_norm_far_off(case: Case) -> Clue | None:
-    """Batch norm's running mean is not that of the batches it is shown.
+    """Batch norm's running mean or variance is not that of the batches it is shown.
 
     Why it breaks training: in evaluation the model uses the running statistics, and its activations
     are others than those that it was trained with.
 
     How it is seen: over the last third of the looks, the distance of each channel's running mean
-    from the batch's, in running deviations.
+    from the batch's, in running deviations; and the batch's variance over the running one.
 
     How to mend it: a momentum of 0.1, not 0.001; no second use of a norm for other inputs; batches
     of 16 samples or more.
@@ -122,9 +125,22 @@ def batch_norm_far_off(case: Case) -> Clue | None:
     far = {n: middle(late(column(shift, i))) for i, n in enumerate(layers) if column(shift, i)}
     names = [n for n, v in far.items() if v > case.limits["shift"]]
     if not names:
-        return None
+        return _variance_far_off(case)
     worst = max(far[n] for n in names)
     words = f"The running mean is {worst:.2g} deviations off in {named(names)}."
     return Clue(
         words, {"modules": names, "shift": [far[n] for n in names]}, Crossed("shift", worst)
     )
+
+
+def _variance_far_off(case: Case) -> Clue | None:
+    layers, scale = case.each("run_norms", "layers"), case.each("run_norms", "scale")
+    seen = {n: middle(late(column(scale, i))) for i, n in enumerate(layers) if column(scale, i)}
+    far = {n: max(v, 1 / v) for n, v in seen.items() if v > 0}
+    names = [n for n, v in far.items() if v > case.limits["scale"]]
+    if not names:
+        return None
+    worst = max(names, key=lambda n: far[n])
+    words = f"A batch's variance is {seen[worst]:.2g} of the running one in {named(names)}."
+    evidence = {"modules": names, "scale": [seen[n] for n in names]}
+    return Clue(words, evidence, Crossed("scale", far[worst]))

@@ -6,7 +6,7 @@ from statistics import NormalDist
 from typing import Any
 
 from bisector.checks.check import check
-from bisector.checks.run_series import finite, late, numbers
+from bisector.checks.run_series import finite, late, length, numbers
 from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy, Severity
 
 
@@ -305,7 +305,8 @@ def still_falling(case: Case) -> Clue | None:
 
     How it is seen: a line through the loss of the last half of the run, with the confidence interval
     of its slope. Drawn on for as many steps again, it promises so much of the fall so far. Or the
-    whole run is a few steps, and the loss is far from learnt.
+    whole run is a few steps, and the loss is far from learnt. Where a baseline that has no more steps
+    does not fall any more, it is another finding's.
 
     How to mend it: more steps, with a schedule that is as long; or a higher learning rate.
 
@@ -316,6 +317,23 @@ def still_falling(case: Case) -> Clue | None:
 
     Source: reason 31, "give it time".
     """
+    return None if long_enough(case) else falls(case)
+
+
+def long_enough(case: Case) -> bool:
+    """Whether as many steps are enough for the baseline."""
+    usual = length(case.healthy)
+    return 0 < usual <= MUCH_LONGER * length(case.facts) and not falls(
+        Case(case.healthy, case.limits, case.alpha)
+    )
+
+
+MUCH_LONGER = 1.25
+"""Times as many steps are no longer the same training."""
+
+
+def falls(case: Case) -> Clue | None:
+    """The loss is falling still."""
     steps, loss = numbers(case.each("course", "loss_steps")), numbers(case.each("course", "loss"))
     made = _steps(case)
     few = 0 < made < case.limits["steps"]

@@ -176,7 +176,7 @@ def steps_too_long(case: Case) -> Clue | None:
     the matrices, at the look at which it is second to largest. The first steps of RMSprop are long
     by nature: so there must be harm too. The steps are as long to the end, or the loss
     rises above its first value, or it does not fall; or they replace half of the weights, or
-    leave them at many times their size.
+    leave them at many times their size. Steps that are as long in a baseline that trains do no harm.
 
     How to mend it: a tenth of the learning rate; a warm-up for Adam; clipping.
 
@@ -190,13 +190,27 @@ def steps_too_long(case: Case) -> Clue | None:
     by_look = typical(case)
     # One look may fall on a weight that starts at zero, and so moves by all of its size.
     ratio = max([r for r in by_look if r < max(by_look)], default=math.nan)
-    if not ratio > case.limits["ratio"]:
+    if not ratio > case.limits["ratio"] or _as_in_the_baseline(case, ratio):
         return None
     lost = ratio > case.limits["whole"] or _kept(case) > case.limits["grown"]
     if not (lost or _to_the_end(case, by_look) or _harmed(case)):
         return None
     words = f"A step moves a weight matrix by {ratio:.0%} of its size; about 0.1 % is usual."
     return Clue(words, {"ratio": by_look[:60]} | _fits(USUAL_STEP / ratio), Crossed("ratio", ratio))
+
+
+def _as_in_the_baseline(case: Case, ratio: float) -> bool:
+    """Whether steps that are hardly shorter train the baseline."""
+    batches = [f.get("loader", {}).get("batch_size", 0) for f in (case.facts, case.healthy)]
+    # What is right for large batches may be too long for small ones.
+    if "run_weights" not in case.healthy or batches[0] < batches[1]:
+        return False
+    seen = finite(typical(Case(case.healthy, {}, case.alpha)))
+    return max([r for r in seen if r < max(seen)], default=0.0) > ALIKE * ratio
+
+
+ALIKE = 0.5
+"""Of the length of steps: a factor of two in the learning rate is no fault."""
 
 
 def _to_the_end(case: Case, by_look: list[float]) -> bool:

@@ -42,6 +42,15 @@ def ends(facts: Facts, name: str) -> float:
     return middle(late(seen)) if seen else math.nan
 
 
+def length(facts: Facts) -> float:
+    """The steps that a run has from its beginning to its own end; 0: nobody knows."""
+    course, passes = facts.get("course", {}), facts.get("passes", {})
+    if planned := float(course.get("planned", 0)):
+        return planned
+    whole = passes.get("ended", False) and not course.get("cut_short", True)
+    return float(passes.get("steps", 0)) if whole else 0.0
+
+
 def named(names: Sequence[object], shown: int = 5) -> str:
     """Names for a sentence: the first few, and how many more there are."""
     listed = ", ".join(f"`{n}`" for n in names[:shown])

@@ -113,6 +113,7 @@ PROVES: Mapping[str, tuple[Variant, ...]] = {
     "R19f": (Variant.BARE_SCORES,),
     "R19h": (Variant.BARE_SCORES,),
     "R19i": (Variant.BARE_SCORES,),
+    "R19j": (),
     "R23": (Variant.UNFREEZE,),
     # What is cut off in the forward pass, or done wrong in the loop, is not mended by what is trained.
     **dict.fromkeys(("R23a", "R23d", "R23e", "R23i", "R23j"), ()),
@@ -132,6 +133,7 @@ PROVES: Mapping[str, tuple[Variant, ...]] = {
     "R36": (Variant.LOWER_LR, Variant.MUCH_LOWER_LR, Variant.HIGHER_LR),
     "R36b": (Variant.LOWER_LR, Variant.MUCH_LOWER_LR, Variant.FITTING_LR),
     "R36c": (Variant.FITTING_LR, Variant.HIGHER_LR),
+    **dict.fromkeys(("R36i", "R36j"), (Variant.FITTING_LR,)),
     # A schedule that is wrong, or a momentum, is mended by another one; no other rate is that.
     **dict.fromkeys(("R36a", "R36g", "R36h"), ()),
     "R37": (Variant.CLIP_GRADIENTS, Variant.LOWER_LR, Variant.FULL_PRECISION),

@@ -13,14 +13,16 @@ import torch
 from more_idioms import IDIOMS
 from more_plain_slips import MORE_PLAIN_SLIPS
 from other_trainings import OTHER_TRAININGS
+from pages import PAGES
 from plain_trainings import PLAIN
 from slips_of_more_idioms import IDIOM_SLIPS
 from slips_of_others import OTHERS
+from slips_of_pages import PAGE_SLIPS
 from slips_of_plain import PLAIN_SLIPS
 from slips_of_steps import Slip
 from strangers import KINDS, Job
 
-WORKING = {**KINDS, **OTHER_TRAININGS, **IDIOMS, **PLAIN}
+WORKING = {**KINDS, **OTHER_TRAININGS, **IDIOMS, **PLAIN, **PAGES}
 """All trainings in which nothing is wrong, by name."""
 UNFINISHED = ("letters", "reading")
 """Those of them that end while their loss falls still, and R31 says so."""
@@ -158,6 +160,7 @@ def planted() -> list[Planted]:
             *IDIOM_SLIPS,
             *PLAIN_SLIPS,
             *MORE_PLAIN_SLIPS,
+            *PAGE_SLIPS,
         )
         for kind in kinds.split()
     ]

@@ -2,6 +2,7 @@
 
 import torch
 from run_gallery import Fault
+from target_faults import faults
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
@@ -105,5 +106,6 @@ PLAIN_RECIPE_FAULTS = {
     "rate 3, transformer": ("R36", "transformer", ["optimizer.lr=3.0"], None),
     "width 1, mlp": ("R24", "mlp", ["model.width=1"], None),
     "decay 10, mlp": ("R30 B2", "mlp", ["optimizer.weight_decay=10"], None),
+    **faults(),
 }
 """Name to reasons, kind, overrides, fault."""

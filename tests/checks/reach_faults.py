@@ -134,6 +134,22 @@ def blind(width: float) -> Change:
     return lambda parts: dataclasses.replace(parts, model=Blind(parts.model, width))
 
 
+class Summed(nn.Module):
+    """Of a sample its mean is left, in each of its places."""
+
+    def __init__(self, inner: nn.Module, width: float) -> None:
+        super().__init__()
+        self.inner, self.width = inner, width
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean = x.flatten(1).mean(1).view(-1, *[1] * (x.ndim - 1))
+        return self.inner(self.width * mean.expand_as(x))
+
+
+def summed(width: float) -> Change:
+    return lambda parts: dataclasses.replace(parts, model=Summed(parts.model, width))
+
+
 def sharpened(factor: float) -> Change:
     """Queries and keys are drawn too wide."""
 
@@ -155,6 +171,8 @@ REACH_FAULTS: list[tuple[str, str, Change]] = [
     ("R30f", "words", softened(0.5)),
     ("R02b", "image", blind(1.0)),
     ("R02b", "table", blind(0.5)),
+    ("R02c", "image", summed(1.0)),
+    ("R02c", "table", summed(3.0)),
     ("R28e", "text", sharpened(20.0)),
     ("R28e", "text", sharpened(60.0)),
     ("R35g", "series", gates_shut(-6.0)),

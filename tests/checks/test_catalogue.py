@@ -89,7 +89,7 @@ def test_explain_lists_all_reasons_and_says_which_are_not_looked_at() -> None:
     assert [r["id"] for r in rows] == [r.id for r in REASONS]
     told = {r["id"]: r["looked_at"] for r in rows}
     assert told["R08"] == "R08"
-    assert told["R31"] == "R31, R31b"
+    assert told["R31"] == "R31, R31b, R31c"
 
 
 def test_explain_prints_the_page_of_a_check_and_names_the_nearest_id() -> None:

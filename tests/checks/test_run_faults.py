@@ -12,6 +12,7 @@ from run_faults import FAULTS, SLIPS, by_hand
 from run_gallery import diagnosed, looked, warned, watched
 from stranger_seen import told
 from stranger_seen import warned as of_all
+from target_faults import HEALTHY_TARGETS
 
 from bisector.checks.run_catalogue import RUN
 from bisector.model.finding import Stage
@@ -37,7 +38,8 @@ def test_a_fault_is_the_first_finding(tmp_path: Path, name: str) -> None:
     assert diagnosis.findings[0].evidence
 
 
-SELDOM = [n for n in PLAIN_RECIPE_FAULTS if n not in ("frozen reader, rnn", "nothing enters, mlp")]
+OFTEN = ("frozen reader, rnn", "nothing enters, mlp", "slow weights for ever, mlp", "biases of twelve, mlp")  # fmt: skip
+SELDOM = [n for n in PLAIN_RECIPE_FAULTS if n not in OFTEN]
 
 
 @pytest.mark.parametrize(
@@ -51,6 +53,13 @@ def test_the_reason_of_a_plain_fault_is_named_first(tmp_path: Path, name: str) -
     broken = recipe_seen(tmp_path / "broken", kind, overrides, fault)
     said = of_all(told(broken, recipe_seen(tmp_path / "healthy", kind, [], None)))
     assert said[0].rstrip(ascii_lowercase) in reasons.split()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", HEALTHY_TARGETS)
+def test_a_recipe_of_other_settings_raises_no_alarm(tmp_path: Path, name: str) -> None:
+    kind, overrides = HEALTHY_TARGETS[name]
+    assert of_all(told(recipe_seen(tmp_path, kind, overrides, None))) == []
 
 
 @pytest.mark.parametrize("slip", SLIPS)

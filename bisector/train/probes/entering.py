@@ -13,7 +13,7 @@ def entering(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """Mean, root mean square, the share of zeros, and how values differ, of some samples and values.
 
     `between` is the difference of other samples from the first at the same place, `within` that of
-    other places from the first in the same sample, as root mean square. Of token numbers both are
+    each place from the one before it in the same sample, as root mean square. Of token numbers both are
     the share that differs.
     """
     with torch._C.DisableTorchFunction():
@@ -21,9 +21,9 @@ def entering(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         few = few[:, :: max(1, few.shape[1] // VALUES)]
         numbers = few.float()
         if few.is_floating_point():
-            between, within = numbers[1:] - numbers[:1], numbers[:, 1:] - numbers[:, :1]
+            between, within = numbers[1:] - numbers[:1], numbers[:, 1:] - numbers[:, :-1]
         else:
-            between, within = (few[1:] != few[:1]).float(), (few[:, 1:] != few[:, :1]).float()
+            between, within = (few[1:] != few[:1]).float(), (few[:, 1:] != few[:, :-1]).float()
         zero = (few == 0).float().mean()
         return numbers.mean(), size(numbers), zero, size(between), size(within)
 

@@ -5,6 +5,7 @@ the root of each backward pass. Nothing is drawn from a random stream, no gradie
 and nothing is read back from the device, so the trained weights are the same bits.
 """
 
+import inspect
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -32,6 +33,9 @@ what enters the model."""
 
 class Watch:
     """One model under observation, from its first step on; `step` updates have been made."""
+
+    depth = 0
+    """How many of the optimizer's classes are making a step, one inside the other."""
 
     def __init__(
         self,
@@ -90,10 +94,18 @@ class Watch:
         backward.listen(self.heard)
         self.passes.begin()
         optimizer = self.optimizer
-        after = (
-            optimizer.register_step_post_hook if optimizer else register_optimizer_step_post_hook
-        )
-        self._hooks = [after(self.guard(self._after_step))]
+        after = self.guard(self._after_step)
+        if optimizer is None:
+            self._hooks = [register_optimizer_step_post_hook(after)]
+        elif steps_within(optimizer):
+            self.depth = 0
+            enter, leave = self._enter_step, self.guard(self._leave_step)
+            self._hooks = [
+                optimizer.register_step_pre_hook(enter),
+                optimizer.register_step_post_hook(leave),
+            ]
+        else:
+            self._hooks = [optimizer.register_step_post_hook(after)]
         if self.due == self.step + 1:
             self._look()
 
@@ -194,6 +206,15 @@ class Watch:
         self.rates.step(optimizer)
         self._count()
 
+    def _enter_step(self, *_: object) -> None:
+        self.depth += 1
+
+    def _leave_step(self, optimizer: Optimizer, args: object, kwargs: object) -> None:
+        """Of a step that makes another class's step on its way, the outer one is over."""
+        self.depth = max(0, self.depth - 1)
+        if not self.depth:
+            self._after_step(optimizer, args, kwargs)
+
     def _count(self) -> None:
         """A step has been made."""
         self.step += 1
@@ -266,6 +287,13 @@ class Watch:
 
     def _seconds(self) -> float:
         return round(time.monotonic() - self.began, 4)
+
+
+def steps_within(optimizer: Optimizer) -> bool:
+    """Whether it is of a class that makes its step by another's: torch tells of the end of both."""
+    # What torch wraps to call hooks, in a class that has no step of its own too, is one function.
+    own = {inspect.unwrap(vars(c)["step"]) for c in type(optimizer).__mro__ if "step" in vars(c)}
+    return len(own - {Optimizer.step}) > 1
 
 
 def of_forward(look: ForwardLook) -> tuple[dict[str, Any], dict[str, list[torch.Tensor]]]:
