@@ -26,13 +26,15 @@ BEFORE = frozenset({Stage.DATA, Stage.MODEL})
 
 
 FORETOLD: Mapping[str, tuple[str, ...]] = {
+    "R18a": ("R20",),
     "R18c": ("R37b",),
     "R17": ("R37b", "R20", "R28f"),
 }
 """A check before the run, and those of the run that say what came of it, or why: these are told first.
 
 Of things foretold it says which has happened. A first loss off chance makes no operation undefined,
-and a loud term makes a first loss, or a parameter that starts too large.
+and a loud term makes a first loss, or a parameter that starts too large. What drowns the main term
+makes a loss that does not heed predictions.
 """
 
 

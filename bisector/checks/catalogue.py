@@ -118,9 +118,9 @@ CATALOGUE: tuple[Check, ...] = (
     pairing.targets_of_another_size,
     network.still_parameters,
     # The step is held against the weights, which must be right first.
+    gains.weights_too_wide,
     optimiser.step_of_no_use,
     optimiser.steps_uphill,
-    gains.weights_too_wide,
     losses.first_loss_above_chance,
     # What a run shows.
     *RUN,

@@ -68,6 +68,7 @@ FAMILIES: Mapping[str, tuple[Stage, str]] = {
     "run_norms": (Stage.RUN, "a watched run with batch norm"),
     "run_terms": (Stage.RUN, "a watched run whose loss is a sum"),
     "run_loss": (Stage.RUN, "a watched run whose loss was not compiled"),
+    "run_targets": (Stage.RUN, "a watched run whose loss is a module, or torch's own"),
     "nonfinite": (Stage.RUN, "a watched run"),
     "course": (Stage.RUN, "a run that logs its loss"),
 }

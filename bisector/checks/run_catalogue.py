@@ -4,6 +4,7 @@ What makes every step wrong comes before what goes wrong in time, and that befor
 """
 
 from bisector.checks import (
+    beside_pairs,
     run_apart,
     run_beside,
     run_breaks,
@@ -20,6 +21,9 @@ from bisector.checks import (
 from bisector.checks.check import Check
 
 RUN: tuple[Check, ...] = (
+    beside_pairs.targets_say_nothing,
+    beside_pairs.labels_fit_worse,
+    beside_pairs.other_targets,
     run_entering.inputs_alike,
     run_entering.little_left,
     run_signal.other_inputs,
@@ -72,6 +76,7 @@ RUN: tuple[Check, ...] = (
     run_beside.fewer_steps,
     run_beside.other_optimizer,
     run_entering.changed_more,
+    beside_pairs.otherwise_changed,
     run_other_values.never_sure,
     run_other_values.steps_shorter,
     run_beside.falling_still,

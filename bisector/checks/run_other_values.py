@@ -6,7 +6,7 @@ from typing import Any
 
 from bisector.checks.check import check
 from bisector.checks.run_rate import typical
-from bisector.checks.run_series import ends, finite, late, length, middle, numbers
+from bisector.checks.run_series import ends, finite, late, middle, numbers
 from bisector.model.finding import Case, Clue, Crossed, Facts, Limit, Remedy, Safety, Stage
 from bisector.model.variant import LR_TIMES
 
@@ -72,10 +72,11 @@ def _times(case: Case, share: float) -> float:
     rates = [f.get("rate", {}) for f in (case.facts, case.healthy)]
     if not all(rate.get("steps") for rate in rates):
         return math.nan
+    made, usually = (float(rate["steps"][-1]) for rate in rates)
     # A schedule made for a short training warms up and falls within the other's warm-up.
-    if length(case.facts) < SHORT * length(case.healthy):
+    if made < SHORT * usually:
         return math.nan
-    end = share * min(float(rate["steps"][-1]) for rate in rates)
+    end = share * min(made, usually)
     own, usual = (_mean_rate(rate, end) for rate in rates)
     return own / usual if own > 0 and usual > 0 else math.nan
 

@@ -202,6 +202,14 @@ def loss(start: Row, looks: Sequence[Row]) -> Facts | None:
     return {"squashed": next(filter(None, rows), [])} if rows else None
 
 
+def targets(start: Row, looks: Sequence[Row]) -> Facts | None:
+    """A few of the targets that the loss was given, by look."""
+    rows = [row for row in looks if row.get("targets")]
+    if not rows:
+        return None
+    return {"steps": [row["step"] for row in rows], "first": [row["targets"] for row in rows]}
+
+
 def entering(start: Row, looks: Sequence[Row]) -> Facts | None:
     """What the model was called with, by look: see `bisector.train.probes.entering`."""
     rows = [row for row in looks if row.get("entering")]
@@ -250,6 +258,7 @@ FAMILIES: Mapping[str, Callable[[Row, Sequence[Row]], Facts | None]] = {
     "rate": rate,
     "run_terms": terms,
     "run_loss": loss,
+    "run_targets": targets,
     "run_weights": weights,
     "run_gradients": gradients,
     "run_activations": activations,
@@ -261,6 +270,7 @@ LACKING = {
     "rate": "no optimizer was seen",
     "run_terms": "the loss is not a sum of terms",
     "run_loss": "no backward pass from a loss was seen",
+    "run_targets": "the loss is none of torch's, or is given no targets",
     "run_gradients": "no layer with weights gives one tensor",
     "run_activations": "no layer with weights gives one tensor",
     "run_norms": "it has no batch norm that keeps statistics",

@@ -15,6 +15,7 @@ from more_plain_slips import MORE_PLAIN_SLIPS
 from other_trainings import OTHER_TRAININGS
 from pages import PAGES
 from plain_trainings import PLAIN
+from settled_slips import SETTLED_SLIPS
 from slips_of_more_idioms import IDIOM_SLIPS
 from slips_of_others import OTHERS
 from slips_of_pages import PAGE_SLIPS
@@ -161,6 +162,7 @@ def planted() -> list[Planted]:
             *PLAIN_SLIPS,
             *MORE_PLAIN_SLIPS,
             *PAGE_SLIPS,
+            *SETTLED_SLIPS,
         )
         for kind in kinds.split()
     ]

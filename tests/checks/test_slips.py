@@ -16,7 +16,7 @@ EVERY_TIME = {
     "deep sigmoid, table", "weights too wide, numbers", "noise in the loop, table",
     "reloaded each epoch, table", "momentum too high, numbers", "closure without backward, closed",
     "slow weights that stay, functions", "labels shuffled from the third epoch, descent", "sign lost, descent",
-    "weight decay of 0.3, descent", "clipped to nothing, descent", "two shuffles, waves-page",
+    "weight decay of 0.3, descent", "clipped to nothing, descent", "one row on, table",
 }  # fmt: skip
 NOT_FIRST = {
     "a corner of the image, cnn": "what is left of the images looks repeated",

@@ -111,16 +111,22 @@ def unmoved(
     loss: nn.Module, bad: torch.Tensor, good: torch.Tensor, labels: torch.Tensor, y: torch.Tensor
 ) -> list[int]:
     """The labels whose rows may hold `bad` or `good` predictions at the same loss."""
-    found = []
+    falls = {}
     worst = loss(bad, y).mean().item()
     for label in sorted(set(labels.tolist()))[:MOST_CLASSES]:
         rows = labels == label
         mixed = bad.clone()
         mixed[rows] = good[rows]
-        if not loss(mixed, y).mean().item() < worst - 1e-6 * abs(worst):
-            found.append(int(label))
+        falls[int(label)] = (worst - loss(mixed, y).mean().item()) / rows.sum().item()
+    most = max(falls.values(), default=0.0)
     # Where it heeds none, its fault is another one.
-    return found if len(found) < len(set(labels.tolist())) else []
+    if not most * len(labels) > 1e-6 * abs(worst):
+        return []
+    return [label for label, fall in falls.items() if not fall > HEEDED * most]
+
+
+HEEDED = 2e-3
+"""Of what a sample of the class that counts most makes the loss fall by: less is as good as nothing."""
 
 
 def pull(loss: nn.Module, out: torch.Tensor, y: torch.Tensor) -> float:

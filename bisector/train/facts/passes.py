@@ -29,6 +29,8 @@ class Visits:
 
     own: dict[int, str]
     """The model's modules by identity."""
+    parameters: set[int]
+    """The model's parameters by identity: a piece of a model holds nothing else."""
     inside: list[str] = field(default_factory=list)
     """The modules that have begun and not ended, outermost first."""
     foreign: dict[str, str] = field(default_factory=dict)
@@ -38,7 +40,7 @@ class Visits:
         """A module begins."""
         del args
         name = self.own.get(id(module))
-        if name is None and any(True for _ in module.parameters()):
+        if name is None and any(id(p) not in self.parameters for p in module.parameters()):
             holder = self.inside[-1] if self.inside else ""
             self.foreign.setdefault(str(module).split("\n")[0], holder or "the model itself")
         self.inside.append(self.inside[-1] if name is None and self.inside else name or "")
@@ -54,7 +56,8 @@ def visited(model: nn.Module) -> Iterator[Visits]:
     """Watch the forward passes made meanwhile."""
     # What stands in a plain list is not registered, but it is not made anew either.
     kept = {id(m): "" for holder in model.modules() for m in kept_in(list(vars(holder).values()))}
-    visits = Visits(kept | {id(m): n for n, m in model.named_modules()})
+    parameters = {id(p) for p in model.parameters()}
+    visits = Visits(kept | {id(m): n for n, m in model.named_modules()}, parameters)
     hooks = [
         register_module_forward_pre_hook(visits.enter),
         register_module_forward_hook(visits.leave),

@@ -238,7 +238,7 @@ class Watch:
         if loss_look is not None and loss_look.weigh:
             self.weighed_next = RARELY * self.step
             words["terms"], columns["term_gradient"] = loss_look.names, loss_look.shares
-            words["squashed"] = loss_look.squashed
+            words["squashed"], columns["targets"] = loss_look.squashed, loss_look.targets
         if self.stale is not None:
             columns["stale"] = [self.stale]
         columns["losses"] = self.losses
