@@ -169,7 +169,7 @@ class OursAround:
         self.watch = Watch(recorder, training.model, training.optimizer, None)
         self.alarm = Alarm(self.watch, bare, wait=False)
         self.watch.begin()
-        self.alarm.begin((), {})
+        self.alarm.begin({})
         self.rest()
 
     def rest(self) -> None:
@@ -180,7 +180,7 @@ class OursAround:
     def wake(self) -> None:
         """Hear again."""
         backward.listen(self.watch.hear)
-        self.alarm.begin((), {})
+        self.alarm.begin({})
 
     def end(self) -> None:
         """Write what is left."""

@@ -50,7 +50,7 @@ class Observing(Run):
             self.watches.append(Watch(self.recorder, model, optimizer, loss))
             self.watches[0].begin()
             self.alarm = Alarm(self.watches[0], bare, wait=False)
-            self.alarm.begin((), {})
+            self.alarm.begin({})
         if count := batches_in(loader):
             self.facts(per_epoch=count)
 

@@ -1,5 +1,6 @@
 """A watched training trains the same bits, and leaves what was seen even if it is killed."""
 
+import inspect
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ import torch
 from bisector.recipes.digits import SmallCNN
 from omegaconf import OmegaConf
 from torch import nn
+from torch.autograd.graph import get_gradient_edge
 from torch.nn import functional as F  # noqa: N812 - everybody's name for it
 
 from bisector.train.loop import Training, train
@@ -94,6 +96,20 @@ def test_when_the_run_is_over_all_hooks_are_gone(tmp_path):
     run.close()
     assert torch.autograd.backward is original
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+
+def test_a_backward_pass_is_called_as_torch_has_it_and_from_whatever_it_takes(tmp_path):
+    original = inspect.signature(torch.autograd.backward)
+    run = Observing(tmp_path, 0, ProbeSettings())
+    model = nn.Linear(2, 1)
+    run.watch(model, torch.optim.SGD(model.parameters(), 0.1))
+    assert list(inspect.signature(torch.autograd.backward).parameters) == list(original.parameters)
+    loss = model(torch.ones(3, 2)).sum()
+    torch.autograd.backward(get_gradient_edge(loss), torch.ones(()))
+    torch.autograd.backward([model(torch.ones(3, 2)).mean()], inputs=[model.bias])
+    run.close()
+    assert model.bias.grad.item() == 4.0
+    assert [row["losses"] for row in seen(tmp_path, "rest")] == [[pytest.approx(loss.item() / 3)]]
 
 
 def test_looks_are_dense_at_first_and_then_ever_fewer():

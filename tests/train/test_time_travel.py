@@ -317,3 +317,43 @@ def test_a_function_is_told_the_operation_of_its_loss_whose_slope_is_infinite(tm
     assert (seen["step"], seen["phase"]) == (3, "backward")
     assert (seen["operator"], seen["cause"]) == (f"the gradient of {operator}", cause)
     assert seen["where"] == "in the loss, outside of the model"
+
+
+def test_a_gradient_that_only_a_hook_of_its_own_can_spoil_is_told_by_what_became_of_the_step(
+    tmp_path,
+):
+    torch.manual_seed(0)
+    run = Observing(tmp_path, 0, ProbeSettings())
+    model = nn.Linear(4, 3)
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    run.watch(model, optimizer)
+    for step in range(1, 41):
+        optimizer.zero_grad()
+        F.cross_entropy(model(torch.randn(8, 4)), torch.arange(8) % 3).backward()
+        if step == 33:
+            model.weight.grad.mul_(torch.nan)
+        optimizer.step()
+    run.close()
+    seen = observed(tmp_path).facts["nonfinite"]
+    assert seen["step"] == 34
+    assert "weight was not finite before the step, by the update of step 33" in seen["because"]
+
+
+def test_a_loss_that_grows_large_has_every_gradient_looked_at(tmp_path):
+    torch.manual_seed(0)
+    run = Observing(tmp_path, 0, ProbeSettings())
+    model = nn.Linear(4, 1)
+    optimizer = torch.optim.SGD(model.parameters(), 0.0)
+    run.watch(model, optimizer)
+    for step in range(1, 8):
+        optimizer.zero_grad()
+        (model(torch.ones(8, 4)).mean() * (1e8 if step > 5 else 1.0)).backward()
+        if step == 7:
+            model.bias.grad.mul_(torch.inf)
+        optimizer.step()
+    run.close()
+    seen = observed(tmp_path).facts["nonfinite"]
+    assert seen["step"] == 7
+    assert (
+        "the loss is finite, and the gradient of bias is the first that is not" in seen["because"]
+    )

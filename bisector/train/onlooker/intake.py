@@ -16,18 +16,17 @@ class Intake:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._left = MOST
+        self.left = MOST
+        """So many more are described."""
 
     def take(self, step: int, args: Any, kwargs: Any) -> None:
         """A model is given these at a step that trains it."""
-        if not self._left:
-            return
         tensors = [
             t.detach() for t in tensors_in((args, kwargs)) if t.numel() and not t.is_complex()
         ]
         if not tensors:
             return
-        self._left -= 1
+        self.left -= 1
         numbers = [t.float() for t in tensors]
         self._recorder.send(
             "batch",

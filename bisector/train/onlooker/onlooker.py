@@ -88,13 +88,13 @@ class Onlooker:
         self.watch.weighed_next = 2
         self.watch.begin()
         self.note(stage="watching")
-        if found.roots:
-            self.watch.heard(found.roots)
         if found.compiled:
             self.note(remark="torch.compile is used: no look inside of the model")
-            return
-        self._alarm = Alarm(self.watch, self.shield, wait=self.settings.memory_mb > 0)
-        self._alarm.begin(found.roots, found.calls)
+        else:
+            self._alarm = Alarm(self.watch, self.shield, wait=self.settings.memory_mb > 0)
+            self._alarm.begin(found.calls)
+        if found.roots:
+            self.watch.heard(found.roots)
 
     def _claim(self) -> bool:
         """Whether no other process of this run is observed already."""

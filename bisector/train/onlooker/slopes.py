@@ -18,6 +18,22 @@ from bisector.train.probes.tracer import Operation, range_of
 NEAR = 40
 """Operations that are looked at, from the loss backwards: the model is traced by itself."""
 
+EACH = 4
+"""So many passes are all looked at, as several losses may take turns; then one in ever more."""
+FEW = 200
+"""A graph of more operations is not gone through for whether it is tame."""
+TAME = frozenset({
+    "Abs", "Add", "Addmm", "AvgPool2D", "Baddbmm", "BinaryCrossEntropyWithLogits", "Bmm", "Cat", "Clamp",
+    "Clone", "Convolution", "Elu", "Embedding", "Expand", "Gelu", "Hardtanh", "HuberLoss", "LeakyRelu",
+    "LogSoftmax", "MaskedFill", "MaxPool2DWithIndices", "Mean", "Mm", "MseLoss", "Mul", "Neg", "NllLoss",
+    "Permute", "Relu", "Select", "Sigmoid", "Silu", "Slice", "SmoothL1Loss", "Softmax", "Softplus",
+    "Squeeze", "Sub", "Sum", "T", "Tanh", "Transpose", "Unsqueeze", "UnsafeView", "View",
+    "torch::autograd::AccumulateGrad",
+})  # fmt: skip
+"""Operations whose slope is bounded, by a number or by the values they are given."""
+LARGE = 1e6
+"""Below it, a loss made of a few tame operations has no gradient that overflows single precision."""
+
 Distance = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -54,16 +70,30 @@ class Slopes:
     """Those of one training's losses, from step to step."""
 
     def __init__(self) -> None:
-        self._passes = 0
+        self.tame = True
+        """Whether no finite loss of so few and such operations has a gradient that is none."""
+        self.again = 0
+        """Up to which backward pass there is nothing to read, while it is tame."""
         self._any = False
         self._met: Steep | None = None
 
-    def read(self, root: torch.Tensor) -> None:
-        """A backward pass from `root` is about to begin; several may make a step."""
-        self._passes += 1
+    def read(self, root: torch.Tensor, value: float | None, passes: int) -> None:
+        """A backward pass from `root` is about to begin; several may make a step.
+
+        Args:
+            root: the loss.
+            value: what it is, if that is known.
+            passes: how many there have been, with this one.
+        """
+        if value is None or abs(value) > LARGE:
+            self.tame = False
         # A loss is mostly what it was: whether to look is asked anew ever more rarely.
-        if self._met is not None or (not self._any and self._passes & (self._passes - 1)):
+        again = passes > self.again
+        if self._met is not None or not (self._any or again):
             return
+        if again:
+            self.again = passes if passes < EACH else 2 * passes
+            self.tame = self.tame and _tame(root)
         nodes = [node for node in nodes_of(root.grad_fn, NEAR) if name_of(node) in STEEP]
         self._any = bool(nodes)
         # The last one on the way forward is the first on the way back.
@@ -87,6 +117,12 @@ class Slopes:
             return None
         operation.inputs = [range_of(met.kept)]
         return told_of(operation, cause, module)
+
+
+def _tame(root: torch.Tensor) -> bool:
+    nodes = list(nodes_of(root.grad_fn, FEW))
+    known = all(name_of(node) in TAME for node in nodes)
+    return root.dtype is torch.float32 and known and len(nodes) <= FEW
 
 
 def _infinite(node: Any) -> Steep | None:

@@ -12,26 +12,39 @@ import torch
 Listener = Callable[[Sequence[torch.Tensor]], None]
 """Is told the roots, mostly the loss alone, before the gradient is computed."""
 
-_LISTENERS: list[Listener] = []
+_listeners: tuple[Listener, ...] = ()
 _ORIGINAL = torch.autograd.backward
 
 
 def listen(listener: Listener) -> None:
     """Tell `listener` of every backward pass from now on."""
-    _LISTENERS.append(listener)
+    global _listeners  # noqa: PLW0603  a new tuple, so that one which is being gone through stays whole
+    _listeners = (*_listeners, listener)
     torch.autograd.backward = _heard
 
 
 def unlisten(listener: Listener) -> None:
     """Tell it no more."""
-    if listener in _LISTENERS:
-        _LISTENERS.remove(listener)
-    if not _LISTENERS:
+    global _listeners  # noqa: PLW0603  as above
+    _listeners = tuple(other for other in _listeners if other != listener)
+    if not _listeners:
         torch.autograd.backward = _ORIGINAL
 
 
-def _heard(tensors: Any, *args: Any, **kwargs: Any) -> None:
-    roots = (tensors,) if isinstance(tensors, torch.Tensor) else tuple(tensors)
-    for listener in tuple(_LISTENERS):
-        listener(roots)
-    _ORIGINAL(tensors, *args, **kwargs)
+def _heard(
+    tensors: Any,
+    grad_tensors: Any = None,
+    retain_graph: Any = None,
+    create_graph: bool = False,  # noqa: FBT001, FBT002
+    grad_variables: Any = None,
+    inputs: Any = None,
+) -> None:
+    """Stands in for torch's own, with its parameters: `*args, **kwargs` would take five times as long."""
+    if isinstance(tensors, torch.Tensor):
+        roots: tuple[torch.Tensor, ...] = (tensors,)
+    else:  # There may be edges of the graph among them.
+        roots = tuple(t for t in tensors if isinstance(t, torch.Tensor))
+    if roots:
+        for listener in _listeners:
+            listener(roots)
+    _ORIGINAL(tensors, grad_tensors, retain_graph, create_graph, grad_variables, inputs)

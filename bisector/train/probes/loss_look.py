@@ -12,7 +12,7 @@ from bisector.train.probes.terms import MOST, names_of, shares, terms_of
 
 
 class LossLook:
-    """The loss of one step; `seen` once its backward pass has begun."""
+    """The loss of one step."""
 
     def __init__(self, loss: nn.Module | None, guard: Guard = bare, *, weigh: bool) -> None:
         self.guard = guard
@@ -20,7 +20,6 @@ class LossLook:
         """Whether to weigh the terms, which costs a backward pass for each."""
         self.loss = loss
         self.modules = {n: m for n, m in loss.named_modules() if n} if loss is not None else {}
-        self.seen = False
         self.names: list[str] = []
         self.shares: list[torch.Tensor] = []
         """The norm of each term's gradient; empty: it is one term, or was not weighed."""
@@ -55,7 +54,6 @@ class LossLook:
 
     def see(self, root: torch.Tensor, model: nn.Module) -> None:
         """The backward pass from `root` through `model` is about to begin."""
-        self.seen = True
         if not self.weigh:
             return
         self.squashed = squashed(root)

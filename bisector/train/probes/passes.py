@@ -1,4 +1,4 @@
-"""Counts passes through a model: forward in which mode, backward, and steps."""
+"""Counts forward passes through a model, by its mode."""
 
 from typing import Any
 
@@ -7,9 +7,6 @@ from torch import nn
 from torch.utils.hooks import RemovableHandle
 
 from bisector.train.probes.guard import Guard, bare
-
-STALLED = 16
-"""Backward passes without a step from which on this is told; few accumulate over more."""
 
 
 class Passes:
@@ -27,9 +24,6 @@ class Passes:
         self.sensitive = [n for n, m in self._named if sensitive(m)]
         """The modules that do something else in training than in evaluation."""
         self.forwards = {"train": 0, "train_no_grad": 0, "eval": 0, "eval_no_grad": 0}
-        self.backwards = 0
-        self.steps = 0
-        self.since_step = 0
         self._model = model
         self._heard = guard(self._forward) if hooked and (timed or self.sensitive) else None
         self._hook: RemovableHandle | None = None
@@ -48,32 +42,11 @@ class Passes:
         mode = "train" if model.training else "eval"
         self.forwards[mode if torch.is_grad_enabled() else f"{mode}_no_grad"] += 1
 
-    def backward(self) -> None:
-        """A backward pass begins."""
-        self.backwards += 1
-        self.since_step += 1
-
-    def step(self) -> None:
-        """The optimizer has stepped."""
-        self.steps += 1
-        self.since_step = 0
-
-    @property
-    def stalled(self) -> bool:
-        """Whether there have been 16, 32, 64, ... backward passes without a step."""
-        n = self.since_step
-        return n >= STALLED and not n & (n - 1)
-
     def counts(self) -> dict[str, Any]:
         """All counts so far, and the modules whose mode is not the model's."""
         training = self._model.training
         apart = [n for n, m in self._named if m.training != training]
-        return {
-            "forwards": dict(self.forwards),
-            "backwards": self.backwards,
-            "steps": self.steps,
-            "other_mode": apart,
-        }
+        return {"forwards": dict(self.forwards), "other_mode": apart}
 
 
 def sensitive(module: nn.Module) -> bool:

@@ -15,9 +15,8 @@ class Rates:
         """That of the last step; 0: it is not known without asking the device."""
         self._rising: bool | None = None
 
-    def step(self, optimizer: Optimizer) -> None:
-        """A step was made at the rate that the optimizer has."""
-        rate = optimizer.param_groups[0].get("lr")
+    def step(self, rate: object) -> None:
+        """A step was made at this rate."""
         # One that is a tensor may be on a device, which is not to be waited for.
         if not isinstance(rate, float) or rate == self.last:
             return

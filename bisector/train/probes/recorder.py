@@ -9,13 +9,13 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from bisector.train.probes import tensors
 
-Columns = Mapping[str, Sequence[torch.Tensor]]
+Columns = Mapping[str, Sequence[torch.Tensor | float]]
 """Name to single numbers, which are written as one list."""
 
 
@@ -27,6 +27,8 @@ class Row:
     layout: tuple[tuple[str, int], ...]
     numbers: torch.Tensor
     arrival: torch.cuda.Event | None
+    known: Mapping[str, Sequence[float]]
+    """Columns that were numbers of Python's when they were given."""
 
 
 class Recorder:
@@ -38,21 +40,25 @@ class Recorder:
 
     def note(self, kind: str, **words: Any) -> None:
         """A line of what is known already."""
-        self._under_way.append(Row({"kind": kind, **words}, (), torch.empty(0), None))
+        self._under_way.append(Row({"kind": kind, **words}, (), torch.empty(0), None, {}))
         self.write()
 
     def send(self, kind: str, columns: Columns, **words: Any) -> None:
         """A line with numbers that may still be being computed."""
-        layout = tuple((name, len(column)) for name, column in columns.items())
-        numbers, arrival = _on_the_way(tensors.joined([t for c in columns.values() for t in c]))
-        self._under_way.append(Row({"kind": kind, **words}, layout, numbers, arrival))
+        known = {n: cast("Sequence[float]", c) for n, c in columns.items() if _known(c)}
+        layout = tuple((n, len(column)) for n, column in columns.items() if n not in known)
+        given = [t for name, _ in layout for t in columns[name]]
+        numbers, arrival = _on_the_way(
+            tensors.joined([t if isinstance(t, torch.Tensor) else torch.tensor(t) for t in given])
+        )
+        self._under_way.append(Row({"kind": kind, **words}, layout, numbers, arrival, known))
         self.write()
 
     def send_table(self, kind: str, table: torch.Tensor, **words: Any) -> None:
         """A line with a whole tensor of numbers, row by row, as `table`."""
         numbers, arrival = _on_the_way(table.detach().reshape(-1).to(torch.float32))
         layout = (("table", table.numel()),)
-        self._under_way.append(Row({"kind": kind, **words}, layout, numbers, arrival))
+        self._under_way.append(Row({"kind": kind, **words}, layout, numbers, arrival, {}))
         self.write()
 
     def write(self, *, wait: bool = False) -> None:
@@ -64,6 +70,10 @@ class Recorder:
                     return
                 row.arrival.synchronize()
             self._file.write(_line(self._under_way.popleft()))
+
+
+def _known(column: Sequence[object]) -> bool:
+    return set(map(type, column)) == {float}
 
 
 def _on_the_way(numbers: torch.Tensor) -> tuple[torch.Tensor, torch.cuda.Event | None]:
@@ -82,10 +92,11 @@ def _line(row: Row) -> str:
     for name, count in row.layout:
         columns.append(f'"{name}": [{_numbers(numbers[start : start + count])}]')
         start += count
+    columns += [f'"{name}": [{_numbers(known)}]' for name, known in row.known.items()]
     return ", ".join([json.dumps(row.words)[:-1], *columns]) + "}\n"
 
 
-def _numbers(values: list[float]) -> str:
+def _numbers(values: Sequence[float]) -> str:
     """Six digits each, which is what single precision holds; spelt as JSON's reader wants it."""
     shown = ", ".join([f"{v:.6g}" for v in values])
     if "n" in shown:

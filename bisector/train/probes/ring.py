@@ -74,7 +74,7 @@ class Ring:
         """What these steps' losses were."""
         self.off = ""
         """Why no state is kept; empty: they are."""
-        self._soonest = self._latest = training.step
+        self._asked = self._latest = training.step
         self._overdue = 0.0
         self._sound: list[torch.Tensor] = []
 
@@ -83,15 +83,19 @@ class Ring:
         training = self.training
         if self.off:
             return training.update(batch)
-        if training.step >= self._latest or (
-            training.step >= self._soonest and time.monotonic() >= self._overdue
-        ):
-            self._keep(batch)
+        if training.step >= self._asked:
+            self._ask(batch)
         norm = training.update(batch)
         if not self.off:
             self.batches.append(batch)
             self.losses.append(training.losses[-1])
         return norm
+
+    def _ask(self, batch: Batch) -> None:
+        """Keep a state, if it is time to."""
+        self._asked = self.training.step + FEWEST
+        if self._asked > self._latest or time.monotonic() >= self._overdue:
+            self._keep(batch)
 
     def _keep(self, batch: Batch) -> None:
         if self._unsound():
@@ -110,7 +114,7 @@ class Ring:
         while len(self.batches) > step - self.kept[0].step:
             self.batches.popleft()
             self.losses.popleft()
-        self._soonest, self._latest = step + FEWEST, step + steps
+        self._latest = step + steps
         self._overdue = time.monotonic() + LONGEST
 
     def forget(self) -> None:

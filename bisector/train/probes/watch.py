@@ -7,7 +7,7 @@ and nothing is read back from the device, so the trained weights are the same bi
 
 import inspect
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from weakref import ref
 
@@ -21,8 +21,9 @@ from bisector.train.probes.forward import ForwardLook, Held, Places
 from bisector.train.probes.guard import Guard, bare
 from bisector.train.probes.histograms import Histograms
 from bisector.train.probes.loss_look import LossLook
-from bisector.train.probes.passes import STALLED, Passes
-from bisector.train.probes.rates import Rates, of_groups
+from bisector.train.probes.passes import Passes
+from bisector.train.probes.pulse import Pulse
+from bisector.train.probes.rates import of_groups
 from bisector.train.probes.recorder import Recorder
 from bisector.train.probes.settings import next_look
 
@@ -31,7 +32,7 @@ RARELY = 4
 what enters the model."""
 
 
-class Watch:
+class Watch(Pulse):
     """One model under observation, from its first step on; `step` updates have been made."""
 
     depth = 0
@@ -47,26 +48,21 @@ class Watch:
         *,
         compiled: bool = False,
     ) -> None:
+        super().__init__(optimizer)
         self.recorder = recorder
         self.model = model
         self.guard = guard
         wrapped = isinstance(model, torch._dynamo.OptimizedModule)
         self.inside = not (compiled or wrapped)
         """Whether hooks may be put into the model: not into what is compiled with them."""
-        self.optimizer = optimizer
         self.loss = loss if isinstance(loss, nn.Module) else None
-        self.step = self.ticks = self._heard_of = 0
+        self.ticks = self._heard_of = 0
         """`ticks`: steps of which the log alone has told; there is no optimizer of torch's."""
-        self.due = self.weighed_next = 1
+        self.weighed_next = 1
         self.passes = Passes(model, guard, hooked=self.inside or wrapped, timed=optimizer is None)
-        self.rates = Rates()
         self.parameters = tensors.measurable(list(model.named_parameters()))
-        self.losses: list[torch.Tensor] = []
-        """The roots of the backward passes since the last look, and of the step under way."""
         self.own = {id(p) for p in (*model.parameters(), *self._of_loss())}
         self.places = Places.of(model)
-        self.unscaled: Callable[[torch.Tensor], torch.Tensor] = lambda root: root
-        """From the root of a backward pass to the loss, where that was scaled for half precision."""
         self.held: Held = {}
         self.forward: ForwardLook | None = None
         self.loss_look: LossLook | None = None
@@ -133,7 +129,7 @@ class Watch:
             step=self.step,
             lr=self.rates.last,
             seconds=self._seconds(),
-            **self.passes.counts(),
+            **self._counts(),
         )
         self.recorder.write(wait=True)
 
@@ -147,6 +143,7 @@ class Watch:
             self.forward.begin()
         self.loss_look = LossLook(self.loss, self.guard, weigh=self.due >= self.weighed_next)
         self.loss_look.begin()
+        self.looking = True
         self.stale = None
         if self.optimizer is None:
             # A gradient that is asked for as a function's is not heard of.
@@ -158,21 +155,15 @@ class Watch:
         if self.loss_look is not None:
             self.loss_look.end()
         self.forward = self.loss_look = None
+        self.looking = False
 
-    def hear(self, roots: Sequence[torch.Tensor]) -> None:
-        """A backward pass is about to begin."""
-        self.passes.backward()
-        root = roots[0]
-        if root.ndim == 0:
-            self.losses.append(self.unscaled(root).detach())
-        elif root.numel() == 1:
-            self.losses.append(self.unscaled(root).detach().reshape(()))
-        if self.passes.since_step >= STALLED and self.passes.stalled:
-            self.recorder.note("stalled", step=self.step, **self.passes.counts())
-        look = self.loss_look
-        if look is None or look.seen:
-            return
-        look.see(root, self.model)
+    def _stalled(self) -> None:
+        self.recorder.note("stalled", step=self.step, **self._counts())
+
+    def _see(self, root: torch.Tensor) -> None:
+        self.looking = False
+        if self.loss_look is not None:
+            self.loss_look.see(root, self.model)
         self.stale = self._left_over()
         self.before = tensors.copies(list(self.parameters.values()))
 
@@ -199,13 +190,6 @@ class Watch:
             self.recorder.note("optimizer", **self._handed())
         return optimizer is self.optimizer
 
-    def _after_step(self, optimizer: Optimizer, *_: object) -> None:
-        if optimizer is not self.optimizer and not self._ours(optimizer):
-            return
-        self.passes.step()
-        self.rates.step(optimizer)
-        self._count()
-
     def _enter_step(self, *_: object) -> None:
         self.depth += 1
 
@@ -215,9 +199,7 @@ class Watch:
         if not self.depth:
             self._after_step(optimizer, args, kwargs)
 
-    def _count(self) -> None:
-        """A step has been made."""
-        self.step += 1
+    def _reach(self) -> None:
         if self.step == self.due:
             self._write()
             self.due = next_look(self.step)
@@ -229,7 +211,8 @@ class Watch:
         forward, loss_look = self.forward, self.loss_look
         self._unlook()
         before = self.before
-        words, columns = self._of_parameters()
+        words, pulled = self._of_parameters()
+        columns: dict[str, Sequence[torch.Tensor | float]] = {**pulled}
         if forward is not None:
             more, given = of_forward(forward)
             words, columns = words | more, columns | given
@@ -245,7 +228,7 @@ class Watch:
         self.losses = []
         self.recorder.send(
             "look", columns, step=self.step, seconds=self._seconds(),
-            turns=self.rates.turns, ticks=self.ticks, **words, **self.passes.counts(), **self._handed(),
+            turns=self.rates.turns, ticks=self.ticks, **words, **self._counts(), **self._handed(),
         )  # fmt: skip
         if self.histograms.due(self.step):
             self.histograms.take(self.step, before, forward.samples if forward else {})
@@ -269,6 +252,11 @@ class Watch:
         self.before = []
         words = {} if len(gradients) == len(found) else {"with_gradient": with_gradient}
         return words, columns
+
+    def _counts(self) -> dict[str, Any]:
+        """The passes so far, and the steps of an optimizer of torch's."""
+        passes = {"backwards": self.backwards, "steps": self.step - self.ticks}
+        return self.passes.counts() | passes
 
     def _handed(self) -> dict[str, Any]:
         """Which parameters the optimizer holds: of the model, not of it, and which it lacks."""
