@@ -345,7 +345,7 @@ def test_a_loss_that_grows_large_has_every_gradient_looked_at(tmp_path):
     model = nn.Linear(4, 1)
     optimizer = torch.optim.SGD(model.parameters(), 0.0)
     run.watch(model, optimizer)
-    for step in range(1, 8):
+    for step in range(1, 10):
         optimizer.zero_grad()
         (model(torch.ones(8, 4)).mean() * (1e8 if step > 5 else 1.0)).backward()
         if step == 7:
