@@ -45,6 +45,8 @@ HEALTHY = 100
 """Runs of healthy trainings, over all kinds and seeds."""
 QUICK_SEARCHES = 5
 """Whole searches that there is time for in eight minutes."""
+QUICK_LEAVES = 3
+"""Of the faults in scripts, one in so many is left out for the same reason."""
 TRULY: dict[str, tuple[str, ...]] = {
     "focal, cnn": ("R18",),
     "rate zero, mlp": ("R36", "R23"),
@@ -90,9 +92,7 @@ class Task:
 def main() -> int:
     """Exit code 1 if a goal was missed: first 90 %, first three 98 %, alarms at most 1 %."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--quick", action="store_true", help="a part of the searches and of the healthy runs"
-    )
+    parser.add_argument("--quick", action="store_true", help="a part of all but the recipes")
     parser.add_argument("--json", action="store_true", help="one object a line")
     parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
     parser.add_argument("--only", default="", help="names that hold this word")
@@ -112,10 +112,11 @@ def main() -> int:
 def every_task(*, quick: bool) -> list[Task]:
     """The longest first, so that the processes end together."""
     healthy, searches = (HEALTHY, len(SEARCHES)) if not quick else (HEALTHY // 2, QUICK_SEARCHES)
+    left_out = QUICK_LEAVES if quick else len(planted()) + 1
     well = [Task("healthy", kind, seed) for seed in range(HEALTHY) for kind in FINISHED]
     return [
         *[Task("search", name) for name in SEARCHES][:searches],
-        *(Task("script", p.name) for p in planted()),
+        *(Task("script", p.name) for i, p in enumerate(planted(), 1) if i % left_out),
         *(Task("recipe", name) for name in (*RUN_FAULTS, *PLAIN_RECIPE_FAULTS)),
         *well[:healthy],
     ]

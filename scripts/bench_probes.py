@@ -40,8 +40,11 @@ from bisector.train.probes.watch import Watch
 
 BLOCK = 10
 """Steps of one copy at a time."""
-LENGTHS = {1000: 5, 5000: 2, 20_000: 1}
-"""Steps of a watched run, and how many runs: short ones are many, as each has its own luck."""
+LENGTHS = {
+    "digits CNN": {1000: 5, 5000: 2, 20_000: 1},
+    "MLP 256": {1000: 9, 5000: 3, 20_000: 1},
+}
+"""Steps of a watched run, and how many runs: each has its own luck, which in a small net counts for more."""
 QUICK = 5000
 """The most steps in the quick version."""
 
@@ -307,7 +310,7 @@ def main() -> int:
     torch.set_num_threads(1)
     for name, monitor in product(TRAININGS, monitors()):
         ours = monitors()[monitor] in (Ours, OursAround)
-        for steps, runs in (LENGTHS if ours else {1000: 1}).items():
+        for steps, runs in (LENGTHS[name] if ours else {1000: 1}).items():
             if args.quick and steps > QUICK:
                 continue
             taken = [measure(TRAININGS[name], monitors()[monitor], steps) for _ in range(runs)]

@@ -36,8 +36,9 @@ class Origin:
         """A parameter whose gradient is looked at for all: a backward pass ends at the first layer."""
 
     def called(self, module: nn.Module, args: Any, kwargs: Any) -> None:
-        """A forward pass begins: keep what it is given, and at which precision."""
-        self._last[module] = (args, kwargs, _precision(args, kwargs))
+        """A forward pass begins: keep what it is given, and at which precision; asked at every step."""
+        mixed = torch._C._is_any_autocast_enabled()
+        self._last[module] = (args, kwargs, _precision(args, kwargs) if mixed else PLAIN)
 
     def forget(self) -> None:
         """Hold no batch any more."""
@@ -117,9 +118,7 @@ class Origin:
 
 
 def _precision(args: Any, kwargs: Any) -> Precision:
-    """The autocast under which a module is called; at every step, so that most are told by one question."""
-    if not torch._C._is_any_autocast_enabled():
-        return PLAIN
+    """The autocast under which a module is called."""
     kind = next((t.device.type for t in tensors_in((args, kwargs))), "cpu")
     return kind, torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind)
 

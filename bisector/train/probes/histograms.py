@@ -16,7 +16,7 @@ from bisector.train.probes.tensors import gradient
 SAMPLES, BINS = 512, 24
 LAYERS = 16
 """So many layers at most, spread evenly over the depth."""
-RARELY = 4
+RARELY = 8
 """The next histograms come after so many times the steps: few, and most where most happens."""
 
 

@@ -25,7 +25,7 @@ class LossLook:
         """The norm of each term's gradient; empty: it is one term, or was not weighed."""
         self.squashed: list[str] = []
         """What squashed the scores before the loss did, and the loss's operation: see `heads`."""
-        self.targets: list[torch.Tensor] = []
+        self.targets: targets.Targets = []
         """A few of those that the loss is given; empty: nobody knows."""
         self._made_by: dict[Node, str] = {}
         self._hooks: list[RemovableHandle] = []

@@ -98,7 +98,7 @@ def _line(row: Row) -> str:
 
 def _numbers(values: Sequence[float]) -> str:
     """Six digits each, which is what single precision holds; spelt as JSON's reader wants it."""
-    shown = ", ".join([f"{v:.6g}" for v in values])
+    shown = ("%.6g, " * len(values) % tuple(values))[:-2]
     if "n" in shown:
         shown = shown.replace("nan", "NaN").replace("inf", "Infinity")
     return shown

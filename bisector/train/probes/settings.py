@@ -6,8 +6,6 @@ from pathlib import Path
 
 from bisector.rundir import OBSERVE
 
-EARLY = 64
-"""Up to this step a look comes after as many steps again as were made, from then on after half as many."""
 WIDEST = 500
 """The most steps between two looks."""
 
@@ -29,5 +27,5 @@ class ProbeSettings:
 
 
 def next_look(step: int) -> int:
-    """The step to look at after `step`: they are dense at first, and then ever fewer."""
-    return step + min(WIDEST, step if step < EARLY else step // 2)
+    """The step to look at after `step`: as many steps again as were made, until that are too many."""
+    return step + min(WIDEST, step)
