@@ -41,8 +41,8 @@ from bisector.train.probes.watch import Watch
 BLOCK = 10
 """Steps of one copy at a time."""
 LENGTHS = {
-    "digits CNN": {1000: 5, 5000: 2, 20_000: 1},
-    "MLP 256": {1000: 9, 5000: 3, 20_000: 1},
+    "digits CNN": {1000: 4, 5000: 2, 20_000: 1},
+    "MLP 256": {1000: 8, 5000: 3, 20_000: 1},
 }
 """Steps of a watched run, and how many runs: each has its own luck, which in a small net counts for more."""
 QUICK = 5000

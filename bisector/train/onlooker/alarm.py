@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import is_grad_enabled, nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
@@ -58,7 +58,7 @@ class Alarm:
             self._calls.remove()
 
     def _call(self, module: nn.Module, args: Any, kwargs: Any) -> None:
-        if not torch.is_grad_enabled():
+        if not is_grad_enabled():
             return
         self._origin.called(module, args, kwargs)
         if self._intake.left:

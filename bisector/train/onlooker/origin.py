@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import distributed, nn
+from torch._C import _is_any_autocast_enabled
 
 from bisector.train.onlooker.graph import born_in_graph
 from bisector.train.probes.births import birth, path_to
@@ -37,8 +38,8 @@ class Origin:
 
     def called(self, module: nn.Module, args: Any, kwargs: Any) -> None:
         """A forward pass begins: keep what it is given, and at which precision; asked at every step."""
-        mixed = torch._C._is_any_autocast_enabled()
-        self._last[module] = (args, kwargs, _precision(args, kwargs) if mixed else PLAIN)
+        precision = _precision(args, kwargs) if _is_any_autocast_enabled() else PLAIN
+        self._last[module] = (args, kwargs, precision)
 
     def forget(self) -> None:
         """Hold no batch any more."""
