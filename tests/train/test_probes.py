@@ -20,6 +20,7 @@ from torch.nn import functional as F  # noqa: N812 - everybody's name for it
 from bisector.train.loop import Training, train
 from bisector.train.observing import Observing, run_in
 from bisector.train.parts import build
+from bisector.train.probes import recorder
 from bisector.train.probes.recorder import Recorder
 from bisector.train.probes.settings import ProbeSettings, next_look
 from bisector.train.probes.watch import Watch
@@ -110,6 +111,50 @@ def test_a_backward_pass_is_called_as_torch_has_it_and_from_whatever_it_takes(tm
     run.close()
     assert model.bias.grad.item() == 4.0
     assert [row["losses"] for row in seen(tmp_path, "rest")] == [[pytest.approx(loss.item() / 3)]]
+
+
+class Mixed(nn.Module):
+    """A bit of everything that is looked at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU())
+        self.rest = nn.Sequential(nn.Linear(36, 8), nn.Dropout(0.1), nn.Tanh(), nn.Linear(8, 3))
+
+    def forward(self, x):
+        return self.rest(F.relu(self.stem(x)).flatten(1))
+
+
+def test_nothing_that_is_on_a_device_is_waited_for(tmp_path, monkeypatch):
+    """Tensors of the device `meta` stand for a GPU's: they have no values, and reading one is an error."""
+    under_way = []
+
+    def on_the_way(numbers):
+        under_way.append(numbers)
+        return torch.zeros(numbers.shape), None
+
+    monkeypatch.setattr(recorder, "_on_the_way", on_the_way)
+    run = Observing(tmp_path, 0, ProbeSettings())
+    with torch.device("meta"):
+        model, x, y = Mixed(), torch.randn(8, 1, 5, 5), torch.zeros(8, dtype=torch.long)
+    optimizer = torch.optim.AdamW(model.parameters(), 0.01)
+    run.watch(model, optimizer, loss=nn.CrossEntropyLoss())
+    for _ in range(17):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y) + 0.1 * model.rest[0].weight.square().mean()
+        with pytest.raises(RuntimeError, match="meta"):
+            loss.item()
+        loss.backward()
+        optimizer.step()
+    run.close()
+    looks = seen(tmp_path)
+    assert [row["step"] for row in looks] == [1, 2, 4, 8, 16]
+    assert all(numbers.is_meta for numbers in under_way if numbers.numel())
+    for column in ("losses", "gradient_norm", "update_norm", "norm", "dead", "saturated"):
+        assert looks[0][column], column
+    assert looks[0]["targets"]
+    assert looks[0]["term_gradient"]
+    assert seen(tmp_path, "histograms")
 
 
 def test_looks_are_dense_at_first_and_then_ever_fewer():
