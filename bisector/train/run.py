@@ -41,7 +41,9 @@ class Run:
         """Record metrics at a step, flushed at once; NaN and infinities are recorded as such."""
         at = round(time.time(), 3)
         for name, value in values.items():
-            line = {"step": step, "name": name, "value": float(value), "at": at}
+            # Of one that has a graph torch would warn.
+            number = float(value.detach() if isinstance(value, torch.Tensor) else value)
+            line = {"step": step, "name": name, "value": number, "at": at}
             self._metrics.write(json.dumps(line) + "\n")
 
     def facts(self, **values: float | str) -> None:
