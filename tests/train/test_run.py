@@ -25,7 +25,7 @@ def test_metrics_are_on_disk_at_once_one_line_each(tmp_path):
     ]
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::UserWarning")
 def test_a_loss_that_still_has_its_graph_is_logged_without_a_warning(tmp_path):
     Run(tmp_path, seed=0).log(1, loss=torch.tensor([2.0], requires_grad=True).sum())
     assert lines(tmp_path) == [{"step": 1, "name": "loss", "value": 2.0}]
