@@ -3,12 +3,11 @@
 import math
 
 from bisector.checks.check import check
-from bisector.checks.run_series import ends, numbers
+from bisector.checks.run_series import WORSE, ends_above, numbers
 from bisector.model.finding import Case, Clue, Crossed, Facts, Limit, Remedy, Stage
 
 Numbers = dict[float, list[float]]
 """By step, what was seen of a batch."""
-WORSE = Limit(1.25, "our choice: the loss at the end over the baseline's")
 
 
 @check(
@@ -143,7 +142,7 @@ def other_targets(case: Case) -> Clue | None:
     own, usual = (_inputs(f) for f in (case.facts, case.healthy))
     steps = [s for s in own if s in usual and _same(own[s], usual[s])]
     share = _other(case, steps)
-    if not share > case.limits["share"] or not _worse(case, case.limits["worse"]):
+    if not share > case.limits["share"] or not ends_above(case, case.limits["worse"]):
         return None
     words = f"For the same inputs {share:.0%} of the targets that were looked at are others than the baseline's."
     return Clue(words, {"steps": steps[:60]}, Crossed("share", share))
@@ -176,7 +175,12 @@ def otherwise_changed(case: Case) -> Clue | None:
     Source: reason 13, "do you have too much data augmentation?"
     """
     own, usual = (_inputs(f).get(1.0, []) for f in (case.facts, case.healthy))
-    if not own or not usual or _other(case, [1.0]) != 0 or not _worse(case, case.limits["worse"]):
+    if (
+        not own
+        or not usual
+        or _other(case, [1.0]) != 0
+        or not ends_above(case, case.limits["worse"])
+    ):
         return None
     changed = max(abs(a - b) / max(abs(a), abs(b), 0.1) for a, b in zip(own, usual, strict=True))
     if not changed > case.limits["changed"]:
@@ -219,8 +223,3 @@ def _passes(facts: Facts) -> int:
 
 FEWEST = 8
 """Targets of which fewer say little."""
-
-
-def _worse(case: Case, times: float) -> bool:
-    own, usual = (ends(f, "loss") for f in (case.facts, case.healthy))
-    return usual > 0 and own > times * usual

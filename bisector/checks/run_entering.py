@@ -6,7 +6,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from bisector.checks.check import check
-from bisector.checks.run_series import ends, finite, middle, numbers
+from bisector.checks.run_series import ends_above, finite, middle, numbers
 from bisector.model.finding import Case, Clue, Crossed, Limit, Remedy, Severity, Stage
 
 
@@ -169,8 +169,7 @@ def changed_more(case: Case) -> Clue | None:
     beside = [case.healthy.get(n, {}) for n in ("entering", "given", "course")]
     if not all(beside) or not _alike(case.facts["given"], beside[1]):
         return None
-    own, usual = (ends(f, "loss") for f in (case.facts, case.healthy))
-    if not usual > 0 or not own > case.limits["worse"] * usual:
+    if not ends_above(case, case.limits["worse"]):
         return None
     for name in ("size", "between", "within", "zero"):
         here, there = _shares(case.facts["entering"], name), _shares(beside[0], name)

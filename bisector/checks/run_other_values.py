@@ -6,20 +6,17 @@ from typing import Any
 
 from bisector.checks.check import check
 from bisector.checks.run_rate import typical
-from bisector.checks.run_series import ends, finite, late, middle, numbers
+from bisector.checks.run_series import WORSE, ends, ends_above, finite, late, middle, numbers
 from bisector.model.finding import Case, Clue, Crossed, Facts, Limit, Remedy, Safety, Stage
 from bisector.model.variant import LR_TIMES
-
-WORSE = Limit(1.25, "our choice: the loss at the end over the baseline's")
 
 
 def _worse(case: Case, times: float) -> bool:
     """Whether the loss that both have ended well above the baseline's, or is no number."""
     name = "val_loss" if case.each("course", "val_loss") else "loss"
-    own, usual = ends(case.facts, name), ends(case.healthy, name)
     if not all(map(math.isfinite, numbers(case.each("course", "loss")))):
         return True
-    return usual > 0 and own > times * usual
+    return ends_above(case, times, name)
 
 
 @check(

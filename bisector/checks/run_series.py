@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from statistics import median
 
-from bisector.model.finding import Facts
+from bisector.model.finding import Case, Facts, Limit
 
 Series = Sequence[Sequence[float]]
 """By look, then by layer or parameter."""
@@ -40,6 +40,15 @@ def ends(facts: Facts, name: str) -> float:
     """The end of a curve of a run, in the median of its last third; NaN: there is none."""
     seen = finite(facts.get("course", {}).get(name, []))
     return middle(late(seen)) if seen else math.nan
+
+
+WORSE = Limit(1.25, "our choice: the loss at the end over the baseline's")
+
+
+def ends_above(case: Case, times: float, name: str = "loss") -> bool:
+    """Whether a curve ends above so many times where the baseline's does; not, if one is not known."""
+    own, usual = ends(case.facts, name), ends(case.healthy, name)
+    return usual > 0 and own > times * usual
 
 
 def length(facts: Facts) -> float:
